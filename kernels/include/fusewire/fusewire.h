@@ -120,7 +120,8 @@ FW_API fw_status fw_stream_destroy(fw_stream stream);
 FW_API fw_status fw_stream_synchronize(fw_stream stream);
 /** CPU streams: number of threads operations may use, 0 for all cores. Ignored on a GPU. */
 FW_API fw_status fw_stream_set_threads(fw_stream stream, int32_t threads);
-/** Checked streams: the order in which a block's threads run: 0 ascending, 1 descending, else a seed. Ignored elsewhere. */
+/** Checked streams: the order in which a block's threads run: 0 ascending, 1 descending, else a seed. Ignored
+ * elsewhere. */
 FW_API fw_status fw_stream_set_order(fw_stream stream, uint64_t order);
 FW_API fw_status fw_stream_device(fw_stream stream, int32_t* device);
 
@@ -197,8 +198,9 @@ typedef struct fw_conv {
 FW_API fw_status fw_conv_output(const fw_conv* conv, int64_t* out_height, int64_t* out_width);
 
 /**
- * Depthwise convolution: dst[n,p,q,c] = act(bias[c] + sum_{r,s} src[n, p*sh-pt+r*dh, q*sw-pl+s*dw, c] * weights[r,s,c]).
- * in_channels == out_channels. weights: (kernel_height, kernel_width, channels); bias: (channels) or 0.
+ * Depthwise convolution: dst[n,p,q,c] = act(bias[c] + sum_{r,s} src[n, p*sh-pt+r*dh, q*sw-pl+s*dw, c] *
+ * weights[r,s,c]). in_channels == out_channels. weights: (kernel_height, kernel_width, channels); bias: (channels) or
+ * 0.
  */
 FW_API fw_status fw_depthwise_forward(fw_stream stream, const fw_conv* conv, fw_address src, fw_address weights,
                                       fw_address bias, fw_address dst);
@@ -225,7 +227,8 @@ FW_API fw_status fw_conv_backward_weights(fw_stream stream, const fw_conv* conv,
                                           fw_address diff_weights, fw_address diff_bias, fw_address workspace,
                                           int64_t workspace_bytes);
 
-/** A pointwise (1x1) convolution, a product of (rows, in_channels) with weights (out_channels, in_channels) transposed. */
+/** A pointwise (1x1) convolution, a product of (rows, in_channels) with weights (out_channels, in_channels) transposed.
+ */
 typedef struct fw_pointwise {
   int32_t dtype;
   int32_t activation;
@@ -240,18 +243,16 @@ FW_API fw_status fw_pointwise_forward_workspace(fw_stream stream, const fw_point
  * raw (rows, out_channels) or 0 receives the value before the activation, which the backward calls of an activated
  * product need.
  */
-FW_API fw_status fw_pointwise_forward(fw_stream stream, const fw_pointwise* problem, fw_address src,
-                                      fw_address weights, fw_address bias, fw_address residual, fw_address dst,
-                                      fw_address raw, fw_address workspace, int64_t workspace_bytes);
+FW_API fw_status fw_pointwise_forward(fw_stream stream, const fw_pointwise* problem, fw_address src, fw_address weights,
+                                      fw_address bias, fw_address residual, fw_address dst, fw_address raw,
+                                      fw_address workspace, int64_t workspace_bytes);
 /**
  * diff_src = (diff_dst .* act'(raw)) * weights + addend. raw or 0 (0: the identity is meant, whatever
  * problem->activation); addend (rows, in_channels) or 0, in place allowed (addend == diff_src).
  */
 FW_API fw_status fw_pointwise_backward_data(fw_stream stream, const fw_pointwise* problem, fw_address diff_dst,
-                                            fw_address weights, fw_address raw, fw_address addend,
-                                            fw_address diff_src);
-FW_API fw_status fw_pointwise_backward_weights_workspace(fw_stream stream, const fw_pointwise* problem,
-                                                         int64_t* bytes);
+                                            fw_address weights, fw_address raw, fw_address addend, fw_address diff_src);
+FW_API fw_status fw_pointwise_backward_weights_workspace(fw_stream stream, const fw_pointwise* problem, int64_t* bytes);
 /** diff_weights = (diff_dst .* act'(raw))^T * src, diff_bias (out_channels) or 0 its column sums; overwritten. */
 FW_API fw_status fw_pointwise_backward_weights(fw_stream stream, const fw_pointwise* problem, fw_address src,
                                                fw_address diff_dst, fw_address raw, fw_address diff_weights,
@@ -285,7 +286,8 @@ FW_API fw_status fw_batchnorm_forward_training(fw_stream stream, const fw_batchn
 FW_API fw_status fw_batchnorm_forward_inference(fw_stream stream, const fw_batchnorm* problem, fw_address src,
                                                 fw_address gamma, fw_address beta, fw_address running_mean,
                                                 fw_address running_var, fw_address dst);
-/** Gradients from the raw input; the normalised value and the activation are recomputed. diff_src == diff_dst allowed. */
+/** Gradients from the raw input; the normalised value and the activation are recomputed. diff_src == diff_dst allowed.
+ */
 FW_API fw_status fw_batchnorm_backward(fw_stream stream, const fw_batchnorm* problem, fw_address src,
                                        fw_address diff_dst, fw_address gamma, fw_address beta, fw_address saved_mean,
                                        fw_address saved_inv_std, fw_address diff_src, fw_address diff_gamma,
@@ -298,7 +300,8 @@ FW_API fw_status fw_batchnorm_backward(fw_stream stream, const fw_batchnorm* pro
 /**
  * Squeeze-and-excite (arXiv 1709.01507): pooled = mean over pixels of src; hidden = reduce_weights*pooled+reduce_bias;
  * gate = g(expand_weights*act(hidden)+expand_bias); dst = src*gate.
- * reduce_weights (squeezed, channels), reduce_bias (squeezed), expand_weights (channels, squeezed), expand_bias (channels).
+ * reduce_weights (squeezed, channels), reduce_bias (squeezed), expand_weights (channels, squeezed), expand_bias
+ * (channels).
  */
 typedef struct fw_squeeze_excite {
   int32_t dtype;
@@ -313,9 +316,9 @@ typedef struct fw_squeeze_excite {
 FW_API fw_status fw_squeeze_excite_workspace(fw_stream stream, const fw_squeeze_excite* problem, int64_t* bytes);
 /** pooled (batch, channels), hidden (batch, squeezed) and gate (batch, channels), all f32, are written for backward. */
 FW_API fw_status fw_squeeze_excite_forward(fw_stream stream, const fw_squeeze_excite* problem, fw_address src,
-                                           fw_address reduce_weights, fw_address reduce_bias,
-                                           fw_address expand_weights, fw_address expand_bias, fw_address pooled,
-                                           fw_address hidden, fw_address gate, fw_address dst, fw_address workspace,
+                                           fw_address reduce_weights, fw_address reduce_bias, fw_address expand_weights,
+                                           fw_address expand_bias, fw_address pooled, fw_address hidden,
+                                           fw_address gate, fw_address dst, fw_address workspace,
                                            int64_t workspace_bytes);
 /** All gradients, overwritten. diff_src == diff_dst allowed. */
 FW_API fw_status fw_squeeze_excite_backward(fw_stream stream, const fw_squeeze_excite* problem, fw_address src,
@@ -373,8 +376,8 @@ FW_API fw_status fw_mean_pool_backward(fw_stream stream, const fw_mean_pool* pro
  * samples == 1 is ordinary dropout. Everything is f32.
  */
 typedef struct fw_dropout_head {
-  int32_t mode;    /**< ::fw_sample_mode */
-  uint32_t layer;  /**< which random stream */
+  int32_t mode;   /**< ::fw_sample_mode */
+  uint32_t layer; /**< which random stream */
   int64_t batch;
   int64_t channels, classes, samples;
   float dropout;         /**< 0 <= dropout < 1 */
@@ -416,12 +419,12 @@ FW_API fw_status fw_cross_entropy(fw_stream stream, const fw_dropout_head* probl
 /** One parameter tensor (f32), an entry of a table in device memory. */
 typedef struct fw_parameter {
   fw_address value;
-  fw_address gradient;   /**< 0: only the EMA is updated (BatchNorm's running statistics) */
-  fw_address state_0;    /**< momentum buffer; AdamW: first moment; 0 if the optimizer has none */
-  fw_address state_1;    /**< RMSProp: mean square (start at 1); AdamW: second moment; else 0 */
-  fw_address ema;        /**< exponential moving average of value, or 0 */
-  int64_t count;         /**< elements */
-  float weight_decay;    /**< SGD, RMSProp: added to the gradient times value; AdamW: decoupled */
+  fw_address gradient; /**< 0: only the EMA is updated (BatchNorm's running statistics) */
+  fw_address state_0;  /**< momentum buffer; AdamW: first moment; 0 if the optimizer has none */
+  fw_address state_1;  /**< RMSProp: mean square (start at 1); AdamW: second moment; else 0 */
+  fw_address ema;      /**< exponential moving average of value, or 0 */
+  int64_t count;       /**< elements */
+  float weight_decay;  /**< SGD, RMSProp: added to the gradient times value; AdamW: decoupled */
   float learning_rate_scale;
   int64_t first_block; /**< sum over earlier entries of ceil(count / FW_PARAMETER_BLOCK) */
 } fw_parameter;
@@ -432,9 +435,9 @@ typedef struct fw_parameter {
 typedef struct fw_optimizer {
   int32_t kind; /**< ::fw_optimizer_kind */
   int32_t nesterov;
-  float decay;   /**< RMSProp: decay of the mean square; AdamW: beta2 */
-  float epsilon; /**< RMSProp: inside the root; AdamW: outside */
-  float clip_norm; /**< > 0: gradients are scaled down to this 2-norm */
+  float decay;                /**< RMSProp: decay of the mean square; AdamW: beta2 */
+  float epsilon;              /**< RMSProp: inside the root; AdamW: outside */
+  float clip_norm;            /**< > 0: gradients are scaled down to this 2-norm */
   int32_t dynamic_loss_scale; /**< 1: fw_optimizer_gradients grows and backs off the scale */
   float growth_factor;        /**< such as 2 */
   float backoff_factor;       /**< such as 0.5 */
@@ -449,8 +452,8 @@ FW_API fw_status fw_optimizer_workspace(fw_stream stream, int64_t blocks, int64_
  * total of blocks.
  */
 FW_API fw_status fw_optimizer_gradients(fw_stream stream, const fw_optimizer* optimizer, fw_address table,
-                                        int64_t parameters, int64_t blocks, fw_address loss_scale,
-                                        fw_address workspace, int64_t workspace_bytes);
+                                        int64_t parameters, int64_t blocks, fw_address loss_scale, fw_address workspace,
+                                        int64_t workspace_bytes);
 /**
  * One step over all parameters: gradients are divided by loss_scale->scale and clipped; nothing changes when
  * loss_scale->overflow is 1. Then the scale is updated (dynamic_loss_scale).
@@ -467,10 +470,10 @@ FW_API fw_status fw_optimizer_step(fw_stream stream, const fw_optimizer* optimiz
 
 /**
  * uint8 images (batch, in_height, in_width, channels) to normalised NHWC: dst = (bilinear(src)/255 - mean)/std.
- * A window of crop_height x crop_width is resampled (bilinear, half-pixel centres) to out_height x out_width. Its corner
- * is centred, or with `random` drawn uniformly from [-padding, in-crop+padding] per axis; pixels outside are 0 before
- * normalisation. With `flip` an image is mirrored left-right with probability 1/2. Image n uses Philox words 0 (y), 1
- * (x) and 2 (flip) of counter (n, 0, step, layer).
+ * A window of crop_height x crop_width is resampled (bilinear, half-pixel centres) to out_height x out_width. Its
+ * corner is centred, or with `random` drawn uniformly from [-padding, in-crop+padding] per axis; pixels outside are 0
+ * before normalisation. With `flip` an image is mirrored left-right with probability 1/2. Image n uses Philox words 0
+ * (y), 1 (x) and 2 (flip) of counter (n, 0, step, layer).
  */
 typedef struct fw_image_batch {
   int32_t dtype; /**< of dst */
