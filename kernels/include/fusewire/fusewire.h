@@ -197,6 +197,8 @@ typedef struct fw_conv {
 /** Output height and width; refuses a problem whose output is empty in space. */
 FW_API fw_status fw_conv_output(const fw_conv* conv, int64_t* out_height, int64_t* out_width);
 
+/** Bytes of workspace that serve every depthwise call on this problem (may be 0). */
+FW_API fw_status fw_depthwise_workspace(fw_stream stream, const fw_conv* conv, int64_t* bytes);
 /**
  * Depthwise convolution: dst[n,p,q,c] = act(bias[c] + sum_{r,s} src[n, p*sh-pt+r*dh, q*sw-pl+s*dw, c] *
  * weights[r,s,c]). in_channels == out_channels. weights: (kernel_height, kernel_width, channels); bias: (channels) or
@@ -207,22 +209,23 @@ FW_API fw_status fw_depthwise_forward(fw_stream stream, const fw_conv* conv, fw_
 /** diff_src from diff_dst, the gradient before the activation (conv->activation is not looked at). */
 FW_API fw_status fw_depthwise_backward_data(fw_stream stream, const fw_conv* conv, fw_address diff_dst,
                                             fw_address weights, fw_address diff_src);
-FW_API fw_status fw_depthwise_backward_weights_workspace(fw_stream stream, const fw_conv* conv, int64_t* bytes);
 /** diff_weights (kernel_height, kernel_width, channels) and diff_bias (channels) or 0; both are overwritten. */
 FW_API fw_status fw_depthwise_backward_weights(fw_stream stream, const fw_conv* conv, fw_address src,
                                                fw_address diff_dst, fw_address diff_weights, fw_address diff_bias,
                                                fw_address workspace, int64_t workspace_bytes);
 
+/** Bytes of workspace that serve every dense-convolution call on this problem (may be 0). */
+FW_API fw_status fw_conv_workspace(fw_stream stream, const fw_conv* conv, int64_t* bytes);
 /**
  * Dense convolution: dst[n,p,q,k] = act(bias[k] + sum_{r,s,c} src[n, .., c] * weights[k,r,s,c]).
  * weights: (out_channels, kernel_height, kernel_width, in_channels); bias: (out_channels) or 0.
  */
-FW_API fw_status fw_conv_forward_workspace(fw_stream stream, const fw_conv* conv, int64_t* bytes);
 FW_API fw_status fw_conv_forward(fw_stream stream, const fw_conv* conv, fw_address src, fw_address weights,
                                  fw_address bias, fw_address dst, fw_address workspace, int64_t workspace_bytes);
+/** diff_src from diff_dst, the gradient before the activation (conv->activation is not looked at). */
 FW_API fw_status fw_conv_backward_data(fw_stream stream, const fw_conv* conv, fw_address diff_dst, fw_address weights,
-                                       fw_address diff_src);
-FW_API fw_status fw_conv_backward_weights_workspace(fw_stream stream, const fw_conv* conv, int64_t* bytes);
+                                       fw_address diff_src, fw_address workspace, int64_t workspace_bytes);
+/** diff_weights (as weights) and diff_bias (out_channels) or 0; both are overwritten. */
 FW_API fw_status fw_conv_backward_weights(fw_stream stream, const fw_conv* conv, fw_address src, fw_address diff_dst,
                                           fw_address diff_weights, fw_address diff_bias, fw_address workspace,
                                           int64_t workspace_bytes);
@@ -234,9 +237,17 @@ typedef struct fw_pointwise {
   int32_t activation;
   int64_t rows; /**< batch*height*width */
   int64_t in_channels, out_channels;
+  int32_t packed; /**< forward: 1 if `weights` is what fw_pointwise_pack() wrote on this device, 0 if (out, in) */
+  int32_t reserved;
 } fw_pointwise;
 
-FW_API fw_status fw_pointwise_forward_workspace(fw_stream stream, const fw_pointwise* problem, int64_t* bytes);
+/** Bytes of workspace that serve every pointwise call on this problem (may be 0). */
+FW_API fw_status fw_pointwise_workspace(fw_stream stream, const fw_pointwise* problem, int64_t* bytes);
+/** Bytes of packed weights, for forward with constant weights. The layout is the device's own. */
+FW_API fw_status fw_pointwise_packed_bytes(fw_stream stream, const fw_pointwise* problem, int64_t* bytes);
+/** Packs weights (out_channels, in_channels) once for many forward calls with problem->packed = 1. */
+FW_API fw_status fw_pointwise_pack(fw_stream stream, const fw_pointwise* problem, fw_address weights,
+                                   fw_address packed);
 /**
  * raw = src * weights^T + bias; dst = act(raw) + residual.
  * bias (out_channels) or 0; residual (rows, out_channels) or 0, in place allowed (residual == dst);
