@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.binding;
+
+import org.bytedeco.javacpp.annotation.Platform;
+import org.bytedeco.javacpp.annotation.Properties;
+import org.bytedeco.javacpp.tools.Info;
+import org.bytedeco.javacpp.tools.InfoMap;
+import org.bytedeco.javacpp.tools.InfoMapper;
+
+/**
+ * Tells JavaCPP how to bind {@code fusewire/fusewire.h}: handles and device addresses become {@code long}s, enumerators
+ * {@code int} constants, and the problem structs persistent classes, so that no call allocates anything in Java.
+ */
+@Properties(
+    value = @Platform(cinclude = "fusewire/fusewire.h", link = "fusewire"),
+    target = "io.fusewire.binding",
+    global = "io.fusewire.binding.Fusewire")
+public class FusewireConfig implements InfoMapper {
+  private static final String[] STRUCTS = {
+    "fw_device_info", "DeviceInfo",
+    "fw_step", "Step",
+    "fw_loss_scale", "LossScaleState",
+    "fw_conv", "ConvProblem",
+    "fw_pointwise", "PointwiseProblem",
+    "fw_batchnorm", "BatchNormProblem",
+    "fw_squeeze_excite", "SqueezeExciteProblem",
+    "fw_residual", "ResidualProblem",
+    "fw_mean_pool", "MeanPoolProblem",
+    "fw_dropout_head", "DropoutHeadProblem",
+    "fw_parameter", "Parameter",
+    "fw_optimizer", "OptimizerProblem",
+    "fw_image_batch", "ImageBatchProblem",
+  };
+
+  private static final String[] ENUMS = {
+    "fw_status",
+    "fw_dtype",
+    "fw_activation",
+    "fw_gate",
+    "fw_sample_mode",
+    "fw_optimizer_kind",
+    "fw_device_kind",
+  };
+
+  /** Made by JavaCPP's parser. */
+  public FusewireConfig() {}
+
+  @Override
+  public void map(InfoMap map) {
+    map.put(new Info("FW_API").cppTypes().annotations());
+    map.put(new Info("FUSEWIRE_FUSEWIRE_H", "__cplusplus").define(false));
+    for (String handle : new String[] {"fw_address", "fw_stream", "fw_event"}) {
+      map.put(new Info(handle).cast().valueTypes("long").pointerTypes("LongPointer", "LongBuffer", "long[]"));
+    }
+    for (String name : ENUMS) {
+      map.put(new Info(name).cast().valueTypes("int").pointerTypes("IntPointer", "IntBuffer", "int[]"));
+    }
+    for (int i = 0; i < STRUCTS.length; i += 2) {
+      map.put(new Info(STRUCTS[i]).pointerTypes(STRUCTS[i + 1]));
+    }
+  }
+}
