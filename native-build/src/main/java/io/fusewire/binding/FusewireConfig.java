@@ -8,8 +8,9 @@ import org.bytedeco.javacpp.tools.InfoMap;
 import org.bytedeco.javacpp.tools.InfoMapper;
 
 /**
- * Tells JavaCPP how to bind {@code fusewire/fusewire.h}: handles and device addresses become {@code long}s, enumerators
- * {@code int} constants, and the problem structs persistent classes, so that no call allocates anything in Java.
+ * Tells JavaCPP how to bind {@code fusewire/fusewire.h}: handles and device addresses become {@code
+ * long}s, enumerators {@code int} constants, and the problem structs persistent classes, so that no
+ * call allocates anything in Java.
  */
 @Properties(
     value = @Platform(cinclude = "fusewire/fusewire.h", link = "fusewire"),
@@ -50,10 +51,15 @@ public class FusewireConfig implements InfoMapper {
     map.put(new Info("FW_API").cppTypes().annotations());
     map.put(new Info("FUSEWIRE_FUSEWIRE_H", "__cplusplus").define(false));
     for (String handle : new String[] {"fw_address", "fw_stream", "fw_event"}) {
-      map.put(new Info(handle).cast().valueTypes("long").pointerTypes("LongPointer", "LongBuffer", "long[]"));
+      map.put(
+          new Info(handle)
+              .cast()
+              .valueTypes("long")
+              .pointerTypes("LongPointer", "LongBuffer", "long[]"));
     }
     for (String name : ENUMS) {
-      map.put(new Info(name).cast().valueTypes("int").pointerTypes("IntPointer", "IntBuffer", "int[]"));
+      map.put(
+          new Info(name).cast().valueTypes("int").pointerTypes("IntPointer", "IntBuffer", "int[]"));
     }
     for (int i = 0; i < STRUCTS.length; i += 2) {
       map.put(new Info(STRUCTS[i]).pointerTypes(STRUCTS[i + 1]));
