@@ -61,6 +61,19 @@ public class FusewireConfig implements InfoMapper {
       map.put(
           new Info(name).cast().valueTypes("int").pointerTypes("IntPointer", "IntBuffer", "int[]"));
     }
+    // Host memory as a plain address: a Pointer object per copy would cost more than a small copy.
+    map.put(
+        new Info("fw_copy_from_host")
+            .javaText(
+                "@NoException public static native @Cast(\"fw_status\") int fw_copy_from_host("
+                    + "@Cast(\"fw_stream\") long stream, @Cast(\"fw_address\") long dst, "
+                    + "@Cast(\"const void*\") long src, @Cast(\"int64_t\") long bytes);"));
+    map.put(
+        new Info("fw_copy_to_host")
+            .javaText(
+                "@NoException public static native @Cast(\"fw_status\") int fw_copy_to_host("
+                    + "@Cast(\"fw_stream\") long stream, @Cast(\"void*\") long dst, "
+                    + "@Cast(\"fw_address\") long src, @Cast(\"int64_t\") long bytes);"));
     for (int i = 0; i < STRUCTS.length; i += 2) {
       map.put(new Info(STRUCTS[i]).pointerTypes(STRUCTS[i + 1]));
     }
