@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/fibers.h"
+
+#include <algorithm>
+#include <boost/context/fiber.hpp>
+#include <boost/context/fixedsize_stack.hpp>
+#include <cstring>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <utility>
+#include <vector>
+
+namespace fusewire {
+namespace {
+
+namespace ctx = boost::context;
+
+constexpr int kWarp = 32;
+constexpr size_t kStackBytes = 64 * 1024;
+constexpr size_t kGuardBytes = 256;
+constexpr unsigned char kPoison = 0xff;  // as floats: NaN
+constexpr unsigned char kGuard = 0xa5;
+
+enum class State { kRunnable, kAtWarp, kAtBlock, kDone };
+
+// Runs the blocks of a grid one after the other on one set of fibers' stacks.
+class Scheduler : public FiberBlock {
+ public:
+  Scheduler(uint64_t order, int threads, int64_t shared_bytes, FiberBody body, const void* params)
+      : order_(order),
+        threads_(threads),
+        body_(body),
+        params_(params),
+        random_(order),
+        shared_(size_t(shared_bytes) + kGuardBytes + 64),
+        fibers_(size_t(threads)),
+        returns_(size_t(threads)),
+        states_(size_t(threads)),
+        values_(size_t(threads)),
+        sequence_(size_t(threads)) {
+    const auto base = reinterpret_cast<uintptr_t>(shared_.data());
+    memory_ = shared_.data() + (64 - base % 64) % 64;
+    shared_bytes_ = size_t(shared_bytes);
+    for (int thread = 0; thread < threads; thread++) {
+      fibers_[size_t(thread)] = start(thread);
+    }
+  }
+
+  ~Scheduler() override = default;
+
+  const char* run_block(const int64_t block[3]) {
+    std::memcpy(block_, block, sizeof(block_));
+    std::memset(memory_, kPoison, shared_bytes_);
+    std::memset(memory_ + shared_bytes_, kGuard, kGuardBytes);
+    std::fill(states_.begin(), states_.end(), State::kRunnable);
+    for (;;) {
+      const char* error = run_until_barrier();
+      if (error != nullptr) {
+        return error;
+      }
+      const auto done = std::count(states_.begin(), states_.end(), State::kDone);
+      if (done == threads_) {
+        break;
+      }
+      if (done != 0) {
+        return "barrier divergence: some threads of a block returned while others wait at a barrier";
+      }
+      std::fill(states_.begin(), states_.end(), State::kRunnable);
+    }
+    for (size_t i = 0; i < kGuardBytes; i++) {
+      if (static_cast<unsigned char>(memory_[shared_bytes_ + i]) != kGuard) {
+        return "a block wrote past the end of its shared memory";
+      }
+    }
+    return nullptr;
+  }
+
+  void block_barrier(int thread) override { wait(thread, State::kAtBlock); }
+
+  float shuffle_xor(int thread, float value, int distance) override {
+    values_[size_t(thread)] = value;
+    wait(thread, State::kAtWarp);
+    const float other = values_[size_t(thread ^ distance)];
+    wait(thread, State::kAtWarp);  // nobody writes the next value before all have read this one
+    return other;
+  }
+
+ private:
+  ctx::fiber start(int thread) {
+    return ctx::fiber(std::allocator_arg, ctx::fixedsize_stack(kStackBytes), [this, thread](ctx::fiber&& main) {
+      returns_[size_t(thread)] = std::move(main);
+      for (;;) {  // one turn per block
+        body_(params_, thread, block_, memory_, this);
+        wait(thread, State::kDone);
+      }
+      return std::move(returns_[size_t(thread)]);
+    });
+  }
+
+  void wait(int thread, State state) {
+    const size_t t = size_t(thread);
+    states_[t] = state;
+    returns_[t] = std::move(returns_[t]).resume();
+  }
+
+  void resume(int thread) {
+    const size_t t = size_t(thread);
+    fibers_[t] = std::move(fibers_[t]).resume();
+  }
+
+  // Runs every thread, warp by warp, to the next block barrier or its end.
+  const char* run_until_barrier() {
+    std::iota(sequence_.begin(), sequence_.end(), 0);
+    if (order_ == 1) {
+      std::reverse(sequence_.begin(), sequence_.end());
+    } else if (order_ > 1) {
+      std::shuffle(sequence_.begin(), sequence_.end(), random_);
+    }
+    // Warps advance in the order in which their first thread comes; inside a warp, threads as in the sequence.
+    for (bool pending = true; pending;) {
+      pending = false;
+      for (const int thread : sequence_) {
+        if (states_[size_t(thread)] == State::kRunnable) {
+          resume(thread);
+        }
+      }
+      for (int first = 0; first < threads_; first += kWarp) {
+        const int last = std::min(first + kWarp, threads_);
+        const auto begin = states_.begin() + first;
+        const auto end = states_.begin() + last;
+        const auto waiting = std::count(begin, end, State::kAtWarp);
+        if (waiting == 0) {
+          continue;
+        }
+        if (waiting != last - first) {
+          return "warp divergence: some threads of a warp missed a warp collective";
+        }
+        std::fill(begin, end, State::kRunnable);
+        pending = true;
+      }
+    }
+    return nullptr;
+  }
+
+  uint64_t order_;
+  int threads_;
+  FiberBody body_;
+  const void* params_;
+  std::mt19937_64 random_;
+  std::vector<char> shared_;
+  std::vector<ctx::fiber> fibers_;
+  std::vector<ctx::fiber> returns_;
+  std::vector<State> states_;
+  std::vector<float> values_;
+  std::vector<int> sequence_;
+  char* memory_ = nullptr;
+  size_t shared_bytes_ = 0;
+  int64_t block_[3] = {0, 0, 0};
+};
+
+}  // namespace
+
+const char* run_fibers(uint64_t order, const int64_t grid[3], int threads, int64_t shared_bytes, FiberBody body,
+                       const void* params) {
+  Scheduler scheduler(order, threads, shared_bytes, body, params);
+  const int64_t blocks = grid[0] * grid[1] * grid[2];
+  for (int64_t i = 0; i < blocks; i++) {
+    // Blocks, too, run in the chosen order (the random order is that of a multiplicative permutation's start).
+    const int64_t index = order == 1  ? blocks - 1 - i
+                          : order > 1 ? (i + int64_t(order % uint64_t(blocks))) % blocks
+                                      : i;
+    const int64_t block[3] = {index % grid[0], index / grid[0] % grid[1], index / grid[0] / grid[1]};
+    const char* error = scheduler.run_block(block);
+    if (error != nullptr) {
+      return error;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace fusewire

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exponential, sigmoid and the activations on vectors. The activation is a run-time value: it is the same for a whole
+// launch, so the branch costs nothing beside the memory traffic and saves a factor in code size.
+#pragma once
+
+#include <cmath>
+
+#include "core/vector.h"
+#include "fusewire/fusewire.h"
+
+namespace fusewire::FW_EXEC {
+
+#if defined(FW_EXEC_CPU)
+
+// exp(x) for x clamped to [-87.3, 88.0], within 1.5 ulp. x = n*ln2 + r with |r| <= ln2/2 (Cody and Waite's two-part
+// ln2), then the polynomial of Cephes' expf for exp(r), then a multiplication by 2^n. NaN stays NaN.
+template <int N>
+FW_DEVICE Vec<N> exp(Vec<N> x) {
+  x = min(Vec<N>(88.0f), max(Vec<N>(-87.3f), x));
+  const Vec<N> magic(12582912.0f);  // 1.5*2^23: adding it rounds to an integer, kept in the low mantissa bits
+  const Vec<N> shifted = fma(x, Vec<N>(1.44269504088896341f), magic);
+  const Vec<N> n = shifted - magic;
+  Vec<N> r = fma(n, Vec<N>(-0.693359375f), x);
+  r = fma(n, Vec<N>(2.12194440e-4f), r);
+  Vec<N> p(1.9875691500e-4f);
+  p = fma(p, r, Vec<N>(1.3981999507e-3f));
+  p = fma(p, r, Vec<N>(8.3334519073e-3f));
+  p = fma(p, r, Vec<N>(4.1665795894e-2f));
+  p = fma(p, r, Vec<N>(1.6666665459e-1f));
+  p = fma(p, r, Vec<N>(5.0000001201e-1f));
+  p = fma(p, r * r, r) + Vec<N>(1.0f);
+  SimdInt bits;
+  std::memcpy(&bits, &shifted.v, sizeof(bits));
+  const SimdInt power = (bits + (127 - 0x4b400000)) << 23;
+  Vec<N> scale;
+  std::memcpy(&scale.v, &power, sizeof(power));
+  return p * scale;
+}
+
+#else
+
+template <int N>
+FW_DEVICE Vec<N> exp(Vec<N> x) {
+  Vec<N> r;
+#pragma unroll
+  for (int i = 0; i < N; i++) {
+    r.v[i] = ::expf(x.v[i]);
+  }
+  return r;
+}
+
+#endif
+
+template <int N>
+FW_DEVICE Vec<N> sigmoid(Vec<N> x) {
+  return Vec<N>(1.0f) / (Vec<N>(1.0f) + exp(Vec<N>(0.0f) - x));
+}
+
+// act(x) for an fw_activation. Where x is NaN every activation gives NaN.
+template <int N>
+FW_DEVICE Vec<N> activate(int activation, Vec<N> x) {
+  const Vec<N> zero(0.0f);
+  switch (activation) {
+    case FW_SILU:
+      return x * sigmoid(x);
+    case FW_RELU:
+      return max(zero, x);
+    case FW_RELU6:
+      return min(Vec<N>(6.0f), max(zero, x));
+    default:
+      return x;
+  }
+}
+
+// act'(x). At the corners of ReLU and ReLU6 the derivative is 0, as in PyTorch.
+template <int N>
+FW_DEVICE Vec<N> activate_gradient(int activation, Vec<N> x) {
+  const Vec<N> zero(0.0f);
+  const Vec<N> one(1.0f);
+  switch (activation) {
+    case FW_SILU: {
+      const Vec<N> s = sigmoid(x);
+      return s * fma(x, one - s, one);
+    }
+    case FW_RELU:
+      return select_greater(x, zero, one, zero);
+    case FW_RELU6:
+      return select_greater(x, zero, select_greater(Vec<N>(6.0f), x, one, zero), zero);
+    default:
+      return one;
+  }
+}
+
+// Scalars go through the same code as vectors do.
+FW_DEVICE float sigmoid(float x) { return 1.0f / (1.0f + ::expf(-x)); }
+
+}  // namespace fusewire::FW_EXEC

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+// Vec<N>: N floats that one thread handles together, normally N neighbouring channels. On the CPU it is one SIMD
+// register (GNU vector of native width; wider ones are lowered badly); on a GPU N registers, loaded and stored with
+// 16-byte accesses. Comparisons work lane by lane through select().
+#pragma once
+
+#include "core/dtype.h"
+#include "core/exec.h"
+
+#if defined(FW_EXEC_CPU) && defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace fusewire::FW_EXEC {
+
+#if defined(FW_EXEC_CPU)
+
+// GNU vectors of kSimdLanes elements. (g++ takes no template parameter for vector_size.)
+typedef float SimdFloat __attribute__((vector_size(kSimdLanes * 4)));
+typedef int32_t SimdInt __attribute__((vector_size(kSimdLanes * 4)));
+typedef uint32_t SimdWord __attribute__((vector_size(kSimdLanes * 4)));
+typedef uint16_t SimdHalf __attribute__((vector_size(kSimdLanes * 2)));
+
+template <int N>
+struct Vec {
+  static_assert(N == kSimdLanes, "on the CPU a vector is exactly one SIMD register");
+  using Native = SimdFloat;
+  Native v;
+
+  Vec() = default;
+  FW_DEVICE Vec(Native native) : v(native) {}
+  FW_DEVICE Vec(float x) : v(x - Native{}) {}
+  FW_DEVICE float operator[](int i) const { return v[i]; }
+  FW_DEVICE void set(int i, float x) { v[i] = x; }
+};
+
+#define FW_VEC_OPERATOR(op)                          \
+  template <int N>                                   \
+  FW_DEVICE Vec<N> operator op(Vec<N> a, Vec<N> b) { \
+    return Vec<N>(a.v op b.v);                       \
+  }
+FW_VEC_OPERATOR(+)
+FW_VEC_OPERATOR(-)
+FW_VEC_OPERATOR(*)
+FW_VEC_OPERATOR(/)
+#undef FW_VEC_OPERATOR
+
+// a*b+c, fused.
+template <int N>
+FW_DEVICE Vec<N> fma(Vec<N> a, Vec<N> b, Vec<N> c) {
+  return Vec<N>(a.v * b.v + c.v);
+}
+// Lane by lane: a > b ? x : y (y where either is NaN).
+template <int N>
+FW_DEVICE Vec<N> select_greater(Vec<N> a, Vec<N> b, Vec<N> x, Vec<N> y) {
+  return Vec<N>(a.v > b.v ? x.v : y.v);
+}
+// max and min that return b where a is NaN.
+template <int N>
+FW_DEVICE Vec<N> max(Vec<N> a, Vec<N> b) {
+  return Vec<N>(a.v > b.v ? a.v : b.v);
+}
+template <int N>
+FW_DEVICE Vec<N> min(Vec<N> a, Vec<N> b) {
+  return Vec<N>(a.v < b.v ? a.v : b.v);
+}
+
+template <int N>
+FW_DEVICE Vec<N> load(const float* p) {
+  Vec<N> r;
+  std::memcpy(&r.v, p, sizeof(r.v));
+  return r;
+}
+template <int N>
+FW_DEVICE void store(float* p, Vec<N> x) {
+  std::memcpy(p, &x.v, sizeof(x.v));
+}
+
+template <int N>
+FW_DEVICE Vec<N> load(const bf16* p) {
+  SimdHalf h;
+  std::memcpy(&h, p, sizeof(h));
+  const SimdWord w = __builtin_convertvector(h, SimdWord) << 16;
+  Vec<N> r;
+  std::memcpy(&r.v, &w, sizeof(w));
+  return r;
+}
+template <int N>
+FW_DEVICE void store(bf16* p, Vec<N> x) {
+  SimdWord u;
+  std::memcpy(&u, &x.v, sizeof(u));
+  const SimdWord rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+  const SimdWord quiet = (u >> 16) | 0x40u;
+  const SimdHalf h = __builtin_convertvector((u & 0x7fffffffu) > 0x7f800000u ? quiet : rounded, SimdHalf);
+  std::memcpy(p, &h, sizeof(h));
+}
+
+template <int N>
+FW_DEVICE Vec<N> load(const f16* p) {
+#if defined(__AVX512F__)
+  return Vec<N>((SimdFloat)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+#elif defined(__F16C__)
+  return Vec<N>((SimdFloat)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+#else
+  Vec<N> r;
+  for (int i = 0; i < N; i++) {
+    r.v[i] = to_float(p[i]);
+  }
+  return r;
+#endif
+}
+template <int N>
+FW_DEVICE void store(f16* p, Vec<N> x) {
+#if defined(__AVX512F__)
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm512_cvtps_ph((__m512)x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#elif defined(__F16C__)
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                   _mm256_cvtps_ph((__m256)x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#else
+  for (int i = 0; i < N; i++) {
+    p[i] = from_float<f16>(x.v[i]);
+  }
+#endif
+}
+
+// The first n lanes; the others read as 0 and are not written.
+template <int N, class T>
+FW_DEVICE Vec<N> load_part(const T* p, int n) {
+  if (n >= N) {
+    return load<N>(p);
+  }
+  T buffer[N];
+  std::memset(buffer, 0, sizeof(buffer));
+  for (int i = 0; i < n; i++) {
+    buffer[i] = p[i];
+  }
+  return load<N>(buffer);
+}
+template <int N, class T>
+FW_DEVICE void store_part(T* p, Vec<N> x, int n) {
+  if (n >= N) {
+    store<N>(p, x);
+    return;
+  }
+  T buffer[N];
+  store<N>(buffer, x);
+  for (int i = 0; i < n; i++) {
+    p[i] = buffer[i];
+  }
+}
+
+#else
+
+template <int N>
+struct Vec {
+  float v[N];
+
+  Vec() = default;
+  FW_DEVICE Vec(float x) {
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+      v[i] = x;
+    }
+  }
+  FW_DEVICE float operator[](int i) const { return v[i]; }
+  FW_DEVICE void set(int i, float x) { v[i] = x; }
+};
+
+// Applies a scalar expression lane by lane.
+#define FW_LANES(N, expression)                                            \
+  Vec<N> r;                                                                \
+  _Pragma("unroll") for (int i = 0; i < N; i++) { r.v[i] = (expression); } \
+  return r
+
+template <int N>
+FW_DEVICE Vec<N> operator+(Vec<N> a, Vec<N> b) {
+  FW_LANES(N, a.v[i] + b.v[i]);
+}
+template <int N>
+FW_DEVICE Vec<N> operator-(Vec<N> a, Vec<N> b) {
+  FW_LANES(N, a.v[i] - b.v[i]);
+}
+template <int N>
+FW_DEVICE Vec<N> operator*(Vec<N> a, Vec<N> b) {
+  FW_LANES(N, a.v[i] * b.v[i]);
+}
+template <int N>
+FW_DEVICE Vec<N> operator/(Vec<N> a, Vec<N> b) {
+  FW_LANES(N, a.v[i] / b.v[i]);
+}
+template <int N>
+FW_DEVICE Vec<N> fma(Vec<N> a, Vec<N> b, Vec<N> c) {
+  FW_LANES(N, __builtin_fmaf(a.v[i], b.v[i], c.v[i]));
+}
+template <int N>
+FW_DEVICE Vec<N> select_greater(Vec<N> a, Vec<N> b, Vec<N> x, Vec<N> y) {
+  FW_LANES(N, a.v[i] > b.v[i] ? x.v[i] : y.v[i]);
+}
+template <int N>
+FW_DEVICE Vec<N> max(Vec<N> a, Vec<N> b) {
+  FW_LANES(N, a.v[i] > b.v[i] ? a.v[i] : b.v[i]);
+}
+template <int N>
+FW_DEVICE Vec<N> min(Vec<N> a, Vec<N> b) {
+  FW_LANES(N, a.v[i] < b.v[i] ? a.v[i] : b.v[i]);
+}
+
+// 16 bytes, the widest access of a GPU thread.
+struct alignas(16) Word4 {
+  uint32_t w[4];
+};
+
+// N values of T; when they fill whole 16-byte words the address must be 16-byte aligned (launches check it, see
+// lanes_fit()).
+template <int N, class T>
+FW_DEVICE Vec<N> load(const T* p) {
+  Vec<N> r;
+  if constexpr (N * sizeof(T) % 16 == 0) {
+    constexpr int kPerWord = int(16 / sizeof(T));
+#pragma unroll
+    for (int word = 0; word < N / kPerWord; word++) {
+      const Word4 w = *reinterpret_cast<const Word4*>(p + word * kPerWord);
+      T t[kPerWord];
+      memcpy(t, &w, 16);
+#pragma unroll
+      for (int i = 0; i < kPerWord; i++) {
+        r.v[word * kPerWord + i] = to_float(t[i]);
+      }
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+      r.v[i] = to_float(p[i]);
+    }
+  }
+  return r;
+}
+template <int N, class T>
+FW_DEVICE void store(T* p, Vec<N> x) {
+  if constexpr (N * sizeof(T) % 16 == 0) {
+    constexpr int kPerWord = int(16 / sizeof(T));
+#pragma unroll
+    for (int word = 0; word < N / kPerWord; word++) {
+      T t[kPerWord];
+#pragma unroll
+      for (int i = 0; i < kPerWord; i++) {
+        t[i] = from_float<T>(x.v[word * kPerWord + i]);
+      }
+      Word4 w;
+      memcpy(&w, t, 16);
+      *reinterpret_cast<Word4*>(p + word * kPerWord) = w;
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+      p[i] = from_float<T>(x.v[i]);
+    }
+  }
+}
+template <int N, class T>
+FW_DEVICE Vec<N> load_part(const T* p, int n) {
+  if (n >= N) {
+    return load<N>(p);
+  }
+  FW_LANES(N, i < n ? to_float(p[i]) : 0.0f);
+}
+template <int N, class T>
+FW_DEVICE void store_part(T* p, Vec<N> x, int n) {
+  if (n >= N) {
+    store<N>(p, x);
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < N; i++) {
+    if (i < n) {
+      p[i] = from_float<T>(x.v[i]);
+    }
+  }
+}
+
+#undef FW_LANES
+
+#endif
+
+// Mixed operations with a scalar, and the compound ones.
+#define FW_VEC_SCALAR(op)                           \
+  template <int N>                                  \
+  FW_DEVICE Vec<N> operator op(Vec<N> a, float b) { \
+    return a op Vec<N>(b);                          \
+  }                                                 \
+  template <int N>                                  \
+  FW_DEVICE Vec<N> operator op(float a, Vec<N> b) { \
+    return Vec<N>(a) op b;                          \
+  }
+FW_VEC_SCALAR(+)
+FW_VEC_SCALAR(-)
+FW_VEC_SCALAR(*)
+FW_VEC_SCALAR(/)
+#undef FW_VEC_SCALAR
+
+template <int N>
+FW_DEVICE Vec<N>& operator+=(Vec<N>& a, Vec<N> b) {
+  return a = a + b;
+}
+template <int N>
+FW_DEVICE Vec<N>& operator-=(Vec<N>& a, Vec<N> b) {
+  return a = a - b;
+}
+template <int N>
+FW_DEVICE Vec<N>& operator*=(Vec<N>& a, Vec<N> b) {
+  return a = a * b;
+}
+
+// Sum of the lanes, in a fixed order.
+template <int N>
+FW_DEVICE float lane_sum(Vec<N> a) {
+  float lanes[N];
+#pragma GCC unroll 16
+  for (int i = 0; i < N; i++) {
+    lanes[i] = a[i];
+  }
+#pragma GCC unroll 4
+  for (int width = N / 2; width > 0; width /= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < width; i++) {
+      lanes[i] += lanes[i + width];
+    }
+  }
+  return lanes[0];
+}
+
+}  // namespace fusewire::FW_EXEC
