@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.train;
+
+import io.fusewire.io.FileFormatException;
+import io.fusewire.io.SafeTensors;
+import io.fusewire.io.SafeTensorsWriter;
+import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Parameter;
+import io.fusewire.model.Preprocessing;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A {@code model.safetensors}: weights under timm's names and in PyTorch's layouts, and in its
+ * metadata all that a prediction needs.
+ *
+ * @param network the architecture
+ * @param classNames names of the classes in the order of the outputs
+ * @param preprocessing what is done to an image first
+ * @param weights all parameters and running statistics in the kernels' layouts, placed by {@link
+ *     EfficientNet#parameters()}
+ * @param metadata everything the file says about itself
+ */
+public record ModelFile(
+    EfficientNet network,
+    List<String> classNames,
+    Preprocessing preprocessing,
+    float[] weights,
+    Map<String, String> metadata) {
+  private static final String FORMAT = "fusewire-model-1";
+
+  /** Copies the list and the map. */
+  public ModelFile {
+    classNames = List.copyOf(classNames);
+    metadata = Map.copyOf(metadata);
+  }
+
+  /**
+   * Reads a model.
+   *
+   * @param file a {@code model.safetensors}
+   * @return the model
+   * @throws FileFormatException if it is damaged, not a Fusewire model, or lacks a tensor
+   * @throws IOException if it cannot be read
+   */
+  public static ModelFile read(Path file) throws IOException {
+    try (SafeTensors tensors = SafeTensors.open(file)) {
+      Map<String, String> metadata = tensors.metadata();
+      if (!FORMAT.equals(metadata.get("format"))) {
+        throw new FileFormatException(
+            file,
+            "is not a Fusewire model (its metadata has format '%s', not '%s')"
+                .formatted(metadata.get("format"), FORMAT));
+      }
+      EfficientNet net;
+      Preprocessing preprocessing;
+      try {
+        net = Architectures.decode(metadata);
+        preprocessing =
+            new Preprocessing(
+                Integer.parseInt(required(metadata, "image_height")),
+                Integer.parseInt(required(metadata, "image_width")),
+                Boolean.parseBoolean(required(metadata, "whole_image")),
+                floats(required(metadata, "mean")),
+                floats(required(metadata, "std")));
+      } catch (IllegalArgumentException e) {
+        throw new FileFormatException(file, "has unusable metadata: " + e.getMessage(), e);
+      }
+      List<String> names = new ArrayList<>(required(metadata, "class_names").lines().toList());
+      if (names.size() > net.classes()) {
+        throw new FileFormatException(
+            file, "names %d classes of %d".formatted(names.size(), net.classes()));
+      }
+      while (names.size() < net.classes()) {
+        names.add("class " + names.size());
+      }
+      float[] weights = ParameterFiles.read(tensors, "", net.parameters().all());
+      return new ModelFile(net, names, preprocessing, weights, metadata);
+    }
+  }
+
+  /**
+   * Writes the model, replacing an older file whole or not at all.
+   *
+   * @param file where
+   * @throws IOException if it cannot be written
+   */
+  public void write(Path file) throws IOException {
+    SafeTensorsWriter writer = new SafeTensorsWriter();
+    metadata.forEach(writer::metadata);
+    writer.metadata("format", FORMAT);
+    Architectures.encode(network, writer::metadata);
+    writer.metadata("class_names", String.join("\n", classNames));
+    writer.metadata("image_height", Integer.toString(preprocessing.height()));
+    writer.metadata("image_width", Integer.toString(preprocessing.width()));
+    writer.metadata("whole_image", Boolean.toString(preprocessing.wholeImage()));
+    writer.metadata("mean", join(preprocessing.mean()));
+    writer.metadata("std", join(preprocessing.std()));
+    ParameterFiles.add(writer, "", network.parameters().all(), weights);
+    // PyTorch counts batches in every BatchNorm and misses the counter when loading strictly.
+    for (Parameter parameter : network.parameters().all()) {
+      if (parameter.kind() == Parameter.Kind.RUNNING_MEAN) {
+        writer.add(
+            parameter.name().replace("running_mean", "num_batches_tracked"),
+            List.<Long>of(),
+            new long[] {0});
+      }
+    }
+    writer.write(file);
+  }
+
+  private static String required(Map<String, String> metadata, String key) {
+    String value = metadata.get(key);
+    if (value == null) {
+      throw new IllegalArgumentException("'" + key + "' is missing");
+    }
+    return value;
+  }
+
+  private static List<Float> floats(String text) {
+    List<Float> values = new ArrayList<>();
+    for (String part : text.split(",", -1)) {
+      values.add(Float.parseFloat(part));
+    }
+    return values;
+  }
+
+  private static String join(List<Float> values) {
+    return String.join(",", values.stream().map(String::valueOf).toList());
+  }
+}
