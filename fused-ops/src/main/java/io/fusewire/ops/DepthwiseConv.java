@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.ops;
+
+import io.fusewire.binding.ConvProblem;
+import io.fusewire.binding.Fusewire;
+
+/**
+ * Depthwise convolution: every channel has a filter of its own.
+ *
+ * <pre>dst[n,p,q,c] = act(bias[c] + sum over r,s of src[n, p*sh-pt+r*dh, q*sw-pl+s*dw, c] * weights[r,s,c])</pre>
+ *
+ * Activations are NHWC in the storage type; weights (kernelHeight, kernelWidth, channels), bias (channels) and their
+ * gradients are F32. All tensors are on the stream's device. Every method throws {@link IllegalArgumentException} for a
+ * tensor that does not fit and {@link IllegalStateException} for a closed one, before anything is launched. One object
+ * may serve any number of streams and threads.
+ */
+public final class DepthwiseConv {
+  private static final String FORWARD = "DepthwiseConv.forward";
+  private static final String DATA = "DepthwiseConv.backwardData";
+  private static final String WEIGHTS = "DepthwiseConv.backwardWeights";
+
+  private final ConvShape shape;
+  private final DType dtype;
+  private final ConvProblem problem;
+  private final long outHeight;
+  private final long outWidth;
+
+  /**
+   * Describes a depthwise convolution.
+   *
+   * @param shape its size, with inChannels equal to outChannels
+   * @param dtype storage type of src, dst and their gradients
+   * @param activation applied to the result by {@link #forward}
+   * @throws IllegalArgumentException if the numbers of channels differ or dtype is not floating
+   */
+  public DepthwiseConv(ConvShape shape, DType dtype, Activation activation) {
+    Checks.notNull("DepthwiseConv", "shape", shape);
+    Checks.notNull("DepthwiseConv", "activation", activation);
+    if (shape.inChannels() != shape.outChannels()) {
+      throw new IllegalArgumentException(
+          "DepthwiseConv: inChannels is "
+              + shape.inChannels()
+              + " and outChannels "
+              + shape.outChannels()
+              + ", equal ones fit");
+    }
+    this.shape = shape;
+    this.dtype = Checks.floating("DepthwiseConv", dtype);
+    NativeLibrary.load();
+    this.problem = shape.problem(dtype, activation);
+    this.outHeight = shape.outHeight();
+    this.outWidth = shape.outWidth();
+  }
+
+  /**
+   * The size this was made for.
+   *
+   * @return the size
+   */
+  public ConvShape shape() {
+    return shape;
+  }
+
+  /**
+   * Workspace that every method of this object is content with.
+   *
+   * @param stream a stream of the device in question
+   * @return bytes, 0 if none is needed
+   */
+  public long workspaceBytes(Stream stream) {
+    long[] bytes = new long[1];
+    Status.check(
+        Fusewire.fw_depthwise_workspace(
+            Checks.stream("DepthwiseConv.workspaceBytes", stream), problem, bytes));
+    return bytes[0];
+  }
+
+  /**
+   * Computes the convolution.
+   *
+   * @param stream where it runs
+   * @param src (batch, inHeight, inWidth, channels)
+   * @param weights (kernelHeight, kernelWidth, channels), F32
+   * @param bias (channels), F32, or null
+   * @param dst (batch, outHeight, outWidth, channels), overwritten; shares no memory with src
+   */
+  public void forward(Stream stream, Tensor src, Tensor weights, Tensor bias, Tensor dst) {
+    long handle = Checks.stream(FORWARD, stream);
+    long srcAddress = src(FORWARD, "src", src, stream);
+    long weightsAddress = weights(FORWARD, "weights", weights, stream);
+    long biasAddress =
+        Checks.optional(FORWARD, "bias", bias, stream, DType.F32, shape.inChannels());
+    long dstAddress = dst(FORWARD, "dst", dst, stream);
+    Checks.disjoint(FORWARD, "dst", dst, "src", src);
+    Status.check(
+        Fusewire.fw_depthwise_forward(
+            handle, problem, srcAddress, weightsAddress, biasAddress, dstAddress));
+    Checks.reachable(src, weights, bias, dst);
+  }
+
+  /**
+   * Computes the gradient of the source.
+   *
+   * @param stream where it runs
+   * @param diffDst gradient of the result before the activation, (batch, outHeight, outWidth, channels)
+   * @param weights (kernelHeight, kernelWidth, channels), F32
+   * @param diffSrc (batch, inHeight, inWidth, channels), overwritten; shares no memory with diffDst
+   */
+  public void backwardData(Stream stream, Tensor diffDst, Tensor weights, Tensor diffSrc) {
+    long handle = Checks.stream(DATA, stream);
+    long diffDstAddress = dst(DATA, "diffDst", diffDst, stream);
+    long weightsAddress = weights(DATA, "weights", weights, stream);
+    long diffSrcAddress = src(DATA, "diffSrc", diffSrc, stream);
+    Checks.disjoint(DATA, "diffSrc", diffSrc, "diffDst", diffDst);
+    Status.check(
+        Fusewire.fw_depthwise_backward_data(
+            handle, problem, diffDstAddress, weightsAddress, diffSrcAddress));
+    Checks.reachable(diffDst, weights, diffSrc, null);
+  }
+
+  /**
+   * Computes the gradients of the weights and the bias.
+   *
+   * @param stream where it runs
+   * @param src (batch, inHeight, inWidth, channels)
+   * @param diffDst gradient of the result before the activation, (batch, outHeight, outWidth, channels)
+   * @param diffWeights (kernelHeight, kernelWidth, channels), F32, overwritten
+   * @param diffBias (channels), F32, overwritten; or null
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   */
+  public void backwardWeights(
+      Stream stream,
+      Tensor src,
+      Tensor diffDst,
+      Tensor diffWeights,
+      Tensor diffBias,
+      Tensor workspace) {
+    long handle = Checks.stream(WEIGHTS, stream);
+    long srcAddress = src(WEIGHTS, "src", src, stream);
+    long diffDstAddress = dst(WEIGHTS, "diffDst", diffDst, stream);
+    long diffWeightsAddress = weights(WEIGHTS, "diffWeights", diffWeights, stream);
+    long diffBiasAddress =
+        Checks.optional(WEIGHTS, "diffBias", diffBias, stream, DType.F32, shape.inChannels());
+    long workspaceAddress = Checks.workspace(WEIGHTS, workspace, stream);
+    Status.check(
+        Fusewire.fw_depthwise_backward_weights(
+            handle,
+            problem,
+            srcAddress,
+            diffDstAddress,
+            diffWeightsAddress,
+            diffBiasAddress,
+            workspaceAddress,
+            Checks.workspaceBytes(workspace)));
+    Checks.reachable(src, diffDst, diffWeights, diffBias);
+    Checks.reachable(workspace, null, null, null);
+  }
+
+  private long src(String operation, String name, Tensor tensor, Stream stream) {
+    return Checks.tensor(
+        operation,
+        name,
+        tensor,
+        stream,
+        dtype,
+        shape.batch(),
+        shape.inHeight(),
+        shape.inWidth(),
+        shape.inChannels());
+  }
+
+  private long dst(String operation, String name, Tensor tensor, Stream stream) {
+    return Checks.tensor(
+        operation, name, tensor, stream, dtype, shape.batch(), outHeight, outWidth, shape.inChannels());
+  }
+
+  private long weights(String operation, String name, Tensor tensor, Stream stream) {
+    return Checks.tensor(
+        operation,
+        name,
+        tensor,
+        stream,
+        DType.F32,
+        shape.kernelHeight(),
+        shape.kernelWidth(),
+        shape.inChannels());
+  }
+}
