@@ -204,6 +204,61 @@ final class Checks {
     return address;
   }
 
+  /** (batch, pixels..., last) with any number of axes between whose product is {@code pixels}. */
+  static long batchRows(
+      String operation,
+      String name,
+      Tensor tensor,
+      Stream stream,
+      DType dtype,
+      long batch,
+      long pixels,
+      long last) {
+    long address = tensor(operation, name, tensor, stream, dtype);
+    if (tensor.rank() < 2 || tensor.size(0) != batch || !tensor.hasRows(batch * pixels, last)) {
+      throw new IllegalArgumentException(
+          operation
+              + ": "
+              + name
+              + " has shape "
+              + Arrays.toString(tensor.shape())
+              + " but ["
+              + batch
+              + ", ..., "
+              + last
+              + "] with "
+              + pixels
+              + " pixels in between fits");
+    }
+    return address;
+  }
+
+  /** (batch, ...) with a number of elements per image. */
+  static long images(
+      String operation,
+      String name,
+      Tensor tensor,
+      Stream stream,
+      DType dtype,
+      long batch,
+      long elements) {
+    long address = tensor(operation, name, tensor, stream, dtype);
+    if (tensor.rank() < 1 || tensor.size(0) != batch || tensor.elements() != batch * elements) {
+      throw new IllegalArgumentException(
+          operation
+              + ": "
+              + name
+              + " has shape "
+              + Arrays.toString(tensor.shape())
+              + " but ["
+              + batch
+              + ", ...] with "
+              + elements
+              + " elements per image fits");
+    }
+    return address;
+  }
+
   /** A vector that may be absent: address 0 for null. */
   static long optional(
       String operation, String name, Tensor tensor, Stream stream, DType dtype, long a) {
