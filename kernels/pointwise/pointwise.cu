@@ -1,7 +1,141 @@
 // SPDX-License-Identifier: Apache-2.0
+// Pointwise (1x1) convolution as a product, NHWC: dst (rows, out) = act(src (rows, in) * weights (out, in)^T + bias)
+// + residual, and its gradients. The kernels are product/product.h and product/weights_gradient.h; here their operands
+// are named. Bytes that must move: forward rows*(in+out), backward data rows*(in+out), backward weights rows*(in+out)
+// elements, and the weights once.
 #include "core/exec.h"
 #include "core/operations.h"
+#include "product/product.h"
+#include "product/rows.h"
+#include "product/weights_gradient.h"
 
 namespace fusewire::FW_EXEC {
-void add_pointwise(Operations&) {}
+namespace {
+
+int64_t align_bytes(int64_t bytes) { return (bytes + 255) / 256 * 256; }
+
+// weights (out, in) seen as b (depth = in, columns = out) of the forward product.
+WeightsLayout forward_layout(const fw_pointwise& p, fw_address weights) {
+  return {reinterpret_cast<const float*>(weights), p.in_channels, 1, 0, 0};
+}
+// weights seen as b (depth = out, columns = in) of backward data.
+WeightsLayout backward_layout(const fw_pointwise& p, fw_address weights) {
+  return {reinterpret_cast<const float*>(weights), 1, p.in_channels, 0, 0};
+}
+
+int64_t pointwise_packed_bytes(const fw_pointwise& p) {
+  return packed_elements(p.in_channels, p.out_channels) * int64_t(sizeof(float));
+}
+
+int64_t pointwise_workspace(const fw_pointwise& p) {
+  const int64_t gradient =
+      GradientChunks(p.rows, p.out_channels, p.in_channels).workspace_bytes(p.out_channels, p.in_channels);
+  int64_t packed = 0;
+  if (kOneThread) {
+    const int64_t forward = packed_elements(p.in_channels, p.out_channels);
+    const int64_t backward = packed_elements(p.out_channels, p.in_channels);
+    packed = (forward > backward ? forward : backward) * int64_t(sizeof(float));
+  }
+  return align_bytes(gradient > packed ? gradient : packed);
+}
+
+// A GPU loads tiles from the weights as they are, so there packing is a copy.
+struct CopyKernel {
+  struct Params {
+    const float* src;
+    float* dst;
+    int64_t count;
+  };
+  static constexpr int kThreads = 256;
+  FW_DEVICE static void run(const Params& p, Block& block) {
+    for (int i = block.thread; i < kThreads; i += block.threads) {
+      const int64_t at = block.x * kThreads + i;
+      if (at < p.count) {
+        p.dst[at] = p.src[at];
+      }
+    }
+  }
+};
+
+fw_status pointwise_pack(const Launcher& launcher, const fw_pointwise& p, fw_address weights, fw_address packed) {
+  if constexpr (kOneThread) {
+    return pack(launcher, forward_layout(p, weights), p.in_channels, p.out_channels, packed);
+  } else {
+    const int64_t count = p.in_channels * p.out_channels;
+    return launch<CopyKernel>(
+        launcher, {ceil_div(count, CopyKernel::kThreads)}, 0,
+        {reinterpret_cast<const float*>(weights), reinterpret_cast<float*>(packed), count});
+  }
+}
+
+// The product with everything but the weights' packing.
+template <class T>
+fw_status product(const Launcher& launcher, const Rows<T>& left, const WeightsLayout& layout, fw_address packed,
+                  int64_t rows, int64_t depth, int64_t columns, int activation, fw_address bias, fw_address residual,
+                  fw_address dst, fw_address raw) {
+  const bool aligned = columns % 4 == 0 && (bias | residual | dst | raw) % 16 == 0;
+  const Epilogue<T> epilogue{reinterpret_cast<T*>(dst),           reinterpret_cast<T*>(raw),
+                             reinterpret_cast<const T*>(residual), reinterpret_cast<const float*>(bias),
+                             columns,                              activation,
+                             aligned};
+  return ProductKernel<T, Rows<T>>::run_all(
+      launcher, {left, layout, reinterpret_cast<const float*>(packed), epilogue, rows, columns, depth, 1});
+}
+
+template <class T>
+Rows<T> rows_of(fw_address src, fw_address raw, int64_t columns, int activation) {
+  return {reinterpret_cast<const T*>(src), reinterpret_cast<const T*>(raw), columns, activation,
+          columns % 4 == 0 && (src | raw) % 16 == 0};
+}
+
+fw_status pointwise_forward(const Launcher& launcher, const fw_pointwise& p, fw_address src, fw_address weights,
+                            fw_address bias, fw_address residual, fw_address dst, fw_address raw,
+                            fw_address workspace) {
+  fw_address packed = weights;
+  if (kOneThread && p.packed == 0) {
+    FW_TRY(pack(launcher, forward_layout(p, weights), p.in_channels, p.out_channels, workspace));
+    packed = workspace;
+  }
+  return with_dtype(p.dtype, [&](auto t) {
+    using T = decltype(t);
+    return product<T>(launcher, rows_of<T>(src, 0, p.in_channels, FW_IDENTITY), forward_layout(p, weights), packed,
+                      p.rows, p.in_channels, p.out_channels, p.activation, bias, residual, dst, raw);
+  });
+}
+
+fw_status pointwise_backward_data(const Launcher& launcher, const fw_pointwise& p, fw_address diff_dst,
+                                  fw_address weights, fw_address raw, fw_address addend, fw_address diff_src,
+                                  fw_address workspace) {
+  if (kOneThread) {
+    FW_TRY(pack(launcher, backward_layout(p, weights), p.out_channels, p.in_channels, workspace));
+  }
+  return with_dtype(p.dtype, [&](auto t) {
+    using T = decltype(t);
+    return product<T>(launcher, rows_of<T>(diff_dst, raw, p.out_channels, p.activation), backward_layout(p, weights),
+                      workspace, p.rows, p.out_channels, p.in_channels, FW_IDENTITY, 0, addend, diff_src, 0);
+  });
+}
+
+fw_status pointwise_backward_weights(const Launcher& launcher, const fw_pointwise& p, fw_address src,
+                                     fw_address diff_dst, fw_address raw, fw_address diff_weights,
+                                     fw_address diff_bias, fw_address workspace) {
+  return with_dtype(p.dtype, [&](auto t) {
+    using T = decltype(t);
+    return weights_gradient(launcher, rows_of<T>(diff_dst, raw, p.out_channels, p.activation),
+                            rows_of<T>(src, 0, p.in_channels, FW_IDENTITY), p.rows, p.out_channels, p.in_channels,
+                            diff_weights, diff_bias, workspace);
+  });
+}
+
+}  // namespace
+
+void add_pointwise(Operations& table) {
+  table.pointwise_workspace = pointwise_workspace;
+  table.pointwise_packed_bytes = pointwise_packed_bytes;
+  table.pointwise_pack = pointwise_pack;
+  table.pointwise_forward = pointwise_forward;
+  table.pointwise_backward_data = pointwise_backward_data;
+  table.pointwise_backward_weights = pointwise_backward_weights;
+}
+
 }  // namespace fusewire::FW_EXEC

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// diff_weights = left^T * right: left (rows, out) is the gradient of a product's result, right (rows, in) its left
+// operand; the sum runs over the many rows. Two deterministic stages: the rows are cut into chunks by the shape alone,
+// every chunk gives a partial matrix (out, in) in the workspace, and the partial ones are added in order. With one chunk
+// the second stage vanishes. diff_bias (out), the column sums of left, comes from the same pass.
+#pragma once
+
+#include "core/tile.h"
+#include "product/access.h"
+
+namespace fusewire::FW_EXEC {
+
+constexpr int kGradientRowStep = kOneThread ? 64 : 16;
+
+template <class Left, class Right>
+struct WeightsGradientKernel {
+  struct Params {
+    Left left;
+    Right right;
+    float* partial;  // (chunks, out, in)
+    float* bias;     // (chunks, out) or nullptr
+    int64_t rows, rows_per_chunk, out, in;
+    int out_tiles;
+    bool aligned;
+  };
+  static constexpr int kThreads = 256;
+  static constexpr int kRows = Accumulator::kRows;
+  static constexpr int kColumns = Accumulator::kColumns;
+  static constexpr int kSteps = kGradientRowStep;
+
+  FW_DEVICE static void run(const Params& p, Block& block) {
+    float* a = block.shared<float>(int64_t(kSteps) * kRows);
+    float* b = block.shared<float>(int64_t(kSteps) * kColumns);
+    float* bias = block.shared<float>(kRows);
+    Accumulator sum(block);
+    const int64_t out0 = block.x % p.out_tiles * kRows;
+    const int64_t in0 = block.x / p.out_tiles * kColumns;
+    const int out = p.out - out0 < kRows ? int(p.out - out0) : kRows;
+    const int in = p.in - in0 < kColumns ? int(p.in - in0) : kColumns;
+    const int64_t first = block.y * p.rows_per_chunk;
+    const int64_t end = first + p.rows_per_chunk < p.rows ? first + p.rows_per_chunk : p.rows;
+    const bool with_bias = p.bias != nullptr && in0 == 0;
+
+    // Rows of the tile beyond `out` are multiplied too (and not stored): they must be finite.
+    for (int i = block.thread; i < kSteps * kRows; i += block.threads) {
+      a[i] = 0;
+    }
+    for (int i = block.thread; i < kSteps * kColumns; i += block.threads) {
+      b[i] = 0;
+    }
+    for (int i = block.thread; i < kRows; i += block.threads) {
+      bias[i] = 0;
+    }
+    block.sync();
+    sum.clear();
+    for (int64_t row = first; row < end; row += kSteps) {
+      const int steps = end - row < kSteps ? int(end - row) : kSteps;
+      p.left.load_panel(block, row, steps, out0, out, a, kRows);
+      p.right.load_panel(block, row, steps, in0, in, b, kColumns);
+      block.sync();
+      sum.template multiply<true>(block, a, kRows, b, kColumns, out, in, steps);
+      if (with_bias) {
+        for (int i = block.thread; i < out; i += block.threads) {
+          float column = bias[i];
+          for (int r = 0; r < steps; r++) {
+            column += a[r * kRows + i];
+          }
+          bias[i] = column;
+        }
+      }
+      block.sync();
+    }
+    float* to = p.partial + block.y * p.out * p.in;
+    sum.each(block, out, in, [&](int row, int column, auto x, int n) {
+      store_row<Accumulator::kEmit>(to + (out0 + row) * p.in + in0 + column, x, n, p.aligned);
+    });
+    if (with_bias) {
+      for (int i = block.thread; i < out; i += block.threads) {
+        p.bias[block.y * p.out + out0 + i] = bias[i];
+      }
+    }
+  }
+};
+
+// dst[i] = sum over chunks of partial[chunk][i], in order.
+struct AddChunksKernel {
+  struct Params {
+    const float* partial;
+    float* dst;
+    int64_t count, chunks;
+    bool aligned;
+  };
+  static constexpr int kThreads = 256;
+  static constexpr int N = kOneThread ? kLanes<float> : 4;
+  static constexpr int64_t kVectorsPerBlock = 1024;
+
+  FW_DEVICE static void run(const Params& p, Block& block) {
+    const int64_t first = block.x * kVectorsPerBlock;
+    for (int64_t i = block.thread; i < kVectorsPerBlock; i += block.threads) {
+      const int64_t at = (first + i) * N;
+      if (at >= p.count) {
+        return;
+      }
+      const int n = p.count - at < N ? int(p.count - at) : N;
+      Vec<N> sum(0.0f);
+      for (int64_t chunk = 0; chunk < p.chunks; chunk++) {
+        sum += load_row<N>(p.partial + chunk * p.count + at, n, p.aligned);
+      }
+      store_row<N>(p.dst + at, sum, n, p.aligned);
+    }
+  }
+};
+
+// How the rows are cut: enough blocks to fill the device, but chunks not so short that adding them costs more.
+struct GradientChunks {
+  int64_t chunks, rows_per_chunk;
+
+  GradientChunks(int64_t rows, int64_t out, int64_t in) {
+    constexpr int64_t kBlocks = kOneThread ? 16 : 528;
+    constexpr int64_t kLeastRows = kOneThread ? 256 : 512;
+    const int64_t tiles = ceil_div(out, Accumulator::kRows) * ceil_div(in, Accumulator::kColumns);
+    const int64_t wanted = ceil_div(kBlocks, tiles);
+    const int64_t most = ceil_div(rows, kLeastRows);
+    const int64_t cut = wanted < most ? wanted : most;
+    chunks = cut > 1 ? cut : 1;
+    rows_per_chunk = ceil_div(ceil_div(rows > 0 ? rows : 1, chunks), kGradientRowStep) * kGradientRowStep;
+    chunks = rows > 0 ? ceil_div(rows, rows_per_chunk) : 1;
+  }
+
+  int64_t workspace_bytes(int64_t out, int64_t in) const {
+    return chunks > 1 ? chunks * (out * in + out) * int64_t(sizeof(float)) + 64 : 0;
+  }
+};
+
+inline fw_status add_chunks(const Launcher& launcher, const float* partial, fw_address dst, int64_t count,
+                            int64_t chunks) {
+  const bool aligned = count % 4 == 0 && (reinterpret_cast<uintptr_t>(partial) | dst) % 16 == 0;
+  return launch<AddChunksKernel>(launcher, {ceil_div(count, AddChunksKernel::kVectorsPerBlock * AddChunksKernel::N)}, 0,
+                                 {partial, reinterpret_cast<float*>(dst), count, chunks, aligned});
+}
+
+template <class Left, class Right>
+fw_status weights_gradient(const Launcher& launcher, const Left& left, const Right& right, int64_t rows, int64_t out,
+                           int64_t in, fw_address diff_weights, fw_address diff_bias, fw_address workspace) {
+  using Kernel = WeightsGradientKernel<Left, Right>;
+  const GradientChunks cut(rows, out, in);
+  const bool direct = cut.chunks == 1;
+  auto* partial = reinterpret_cast<float*>(direct ? diff_weights : workspace);
+  float* bias = nullptr;
+  if (diff_bias != 0) {
+    bias = direct ? reinterpret_cast<float*>(diff_bias) : partial + cut.chunks * out * in;
+  }
+  const int out_tiles = int(ceil_div(out, Accumulator::kRows));
+  const bool aligned = in % 4 == 0 && reinterpret_cast<uintptr_t>(partial) % 16 == 0;
+  const int64_t shared = shared_bytes<float>(int64_t(kGradientRowStep) * Accumulator::kRows) +
+                         shared_bytes<float>(int64_t(kGradientRowStep) * Accumulator::kColumns) +
+                         shared_bytes<float>(Accumulator::kRows) + shared_bytes<char>(Accumulator::kSharedBytes);
+  FW_TRY(launch<Kernel>(launcher, {out_tiles * ceil_div(in, Accumulator::kColumns), cut.chunks}, shared,
+                        {left, right, partial, bias, rows, cut.rows_per_chunk, out, in, out_tiles, aligned}));
+  if (direct) {
+    return FW_OK;
+  }
+  FW_TRY(add_chunks(launcher, partial, diff_weights, out * in, cut.chunks));
+  return diff_bias == 0 ? FW_OK : add_chunks(launcher, bias, diff_bias, out, cut.chunks);
+}
+
+}  // namespace fusewire::FW_EXEC
