@@ -107,7 +107,7 @@ require_tools() {
 }
 
 require_build_tools() {
-  require_tools jdk:default-jdk-headless mvn:maven cmake:cmake ninja:ninja-build g++:g++ flock:util-linux \
+  require_tools jdk:default-jdk-headless mvn:maven cmake:cmake make:make g++:g++ flock:util-linux \
     /etc/ssl/certs/ca-certificates.crt:ca-certificates
 }
 

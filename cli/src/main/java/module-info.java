@@ -2,5 +2,11 @@
 
 /** The {@code fusewire} command. */
 module io.fusewire.cli {
+  requires com.fasterxml.jackson.core;
+  requires info.picocli;
   requires io.fusewire;
+  requires me.tongfei.progressbar;
+
+  opens io.fusewire.cli to
+      info.picocli;
 }

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.cli;
+
+import com.fasterxml.jackson.core.JsonGenerator;
+import io.fusewire.model.EfficientNet;
+import io.fusewire.model.LayerSummary;
+import io.fusewire.model.ModelSummary;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** Shows a network's layers, totals and memory. */
+@Command(
+    name = "info",
+    description =
+        "Shows a network's layers, its parameters and multiply-adds, and the memory it needs.")
+final class InfoCommand implements Callable<Integer> {
+  private static final double MEGA = 1e6;
+  private static final double GIGA = 1e9;
+
+  @Spec private CommandSpec spec;
+
+  @Parameters(
+      paramLabel = "MODEL",
+      description = "b0 to b7, a model.safetensors, or the folder of a run.")
+  private String model;
+
+  @Option(
+      names = "--resolution",
+      paramLabel = "PIXELS",
+      description = "Input height and width (default: the model's own).")
+  private Integer resolution;
+
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "Images at a time, for the memory (default: ${DEFAULT-VALUE}).")
+  private int batch;
+
+  @Mixin private DTypeOption dtype;
+
+  @Option(names = "--json", description = "Print one JSON object instead.")
+  private boolean json;
+
+  @Override
+  public Integer call() throws IOException {
+    EfficientNet network;
+    try {
+      network = network();
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+    }
+    ModelSummary summary = ModelSummary.of(network, dtype.value());
+    PrintWriter out = spec.commandLine().getOut();
+    if (json) {
+      out.println(JsonLine.of(object -> write(object, summary)));
+    } else {
+      print(out, summary);
+    }
+    return 0;
+  }
+
+  private EfficientNet network() throws IOException {
+    if (batch < 1) {
+      throw new IllegalArgumentException("--batch: " + batch + " is not a number of at least 1");
+    }
+    EfficientNet network = ModelArgument.network(model);
+    return resolution == null ? network : network.toBuilder().resolution(resolution).build();
+  }
+
+  private void print(PrintWriter out, ModelSummary summary) {
+    Table table =
+        new Table("layer", "operation", "input", "output", ">parameters", ">MMACs", ">MiB moved");
+    for (LayerSummary layer : summary.layers()) {
+      table.row(
+          layer.name(),
+          layer.type(),
+          layer.input(),
+          layer.output(),
+          Quantities.count(layer.parameters()),
+          Quantities.format("%.2f", layer.macs() / MEGA),
+          Quantities.format("%.2f", layer.bytes() / (double) (1 << 20)));
+    }
+    table.print(out);
+    out.println();
+    out.println(summary.network());
+    out.println("parameters        " + Quantities.count(summary.parameters()));
+    out.println(
+        "multiply-adds     " + Quantities.format("%.3f G per image", summary.macs() / GIGA));
+    out.println(
+        "moved             "
+            + Quantities.bytes(summary.bytes())
+            + " per image, layer by layer in "
+            + dtype.name());
+  }
+
+  private void write(JsonGenerator json, ModelSummary summary) throws IOException {
+    EfficientNet network = summary.network();
+    json.writeStartObject();
+    json.writeStringField("model", network.name());
+    json.writeNumberField("resolution", network.resolution());
+    json.writeNumberField("classes", network.classes());
+    json.writeStringField("dtype", dtype.name());
+    json.writeNumberField("parameters", summary.parameters());
+    json.writeNumberField("macs", summary.macs());
+    json.writeNumberField("bytes", summary.bytes());
+    json.writeNumberField("batch", batch);
+    json.writeArrayFieldStart("layers");
+    for (LayerSummary layer : summary.layers()) {
+      json.writeStartObject();
+      json.writeStringField("name", layer.name());
+      json.writeStringField("operation", layer.type());
+      json.writeStringField("input", layer.input());
+      json.writeStringField("output", layer.output());
+      json.writeNumberField("parameters", layer.parameters());
+      json.writeNumberField("macs", layer.macs());
+      json.writeNumberField("bytes", layer.bytes());
+      json.writeEndObject();
+    }
+    json.writeEndArray();
+    json.writeEndObject();
+  }
+}

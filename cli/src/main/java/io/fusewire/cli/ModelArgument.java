@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.cli;
+
+import io.fusewire.model.EfficientNet;
+import io.fusewire.train.ModelFile;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+
+/** A model as a user names it: b0 to b7, a model file, or the folder of a run. */
+final class ModelArgument {
+  private static final String FILE = "model.safetensors";
+
+  private ModelArgument() {}
+
+  /** The model file that a path means: itself, or the one in a run's folder. */
+  static Path file(Path path) throws IOException {
+    if (!Files.isDirectory(path)) {
+      return path;
+    }
+    Path file = path.resolve(FILE);
+    if (!Files.exists(file)) {
+      throw new IOException(
+          path + " has no " + FILE + "; a run has one once its first epoch has ended");
+    }
+    return file;
+  }
+
+  /** The architecture, with the weights left behind. */
+  static EfficientNet network(String model) throws IOException {
+    String name = model.toLowerCase(Locale.ROOT);
+    Path path = Path.of(model);
+    if (!Files.exists(path) && !name.endsWith(".safetensors") && !model.contains("/")) {
+      try {
+        return EfficientNet.byName(model).build();
+      } catch (IllegalArgumentException e) {
+        throw new IllegalArgumentException(e.getMessage() + ", and no file of that name", e);
+      }
+    }
+    return ModelFile.read(file(path)).network();
+  }
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.cli;
+
+import io.fusewire.model.Padding;
+import io.fusewire.train.OptimizerKind;
+import io.fusewire.train.Schedule;
+import io.fusewire.train.TrainConfig;
+import java.util.Locale;
+import java.util.function.Function;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+/**
+ * What can be chosen about a training run. An option that is not given leaves the library's
+ * default.
+ */
+final class TrainOptions {
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec spec;
+
+  @Mixin private DeviceOption device;
+  @Mixin private DTypeOption dtype;
+
+  @Option(
+      names = "--data",
+      paramLabel = "DATA",
+      description = {
+        "fashion-mnist (the default), a folder with train/<class>/* and val/<class>/* images, or a",
+        "folder of IDX files."
+      })
+  private String data;
+
+  @Option(names = "--model", paramLabel = "NAME", description = "b0 to b7 (default: b0).")
+  private String model;
+
+  @Option(
+      names = "--resolution",
+      paramLabel = "PIXELS",
+      description = "Input height and width (default: 32 for Fashion-MNIST, else the model's own).")
+  private Integer resolution;
+
+  @Option(
+      names = "--classes",
+      paramLabel = "N",
+      description = "Number of classes (default: as many as the data has).")
+  private Integer classes;
+
+  @Option(names = "--batch", paramLabel = "N", description = "Images per step.")
+  private Integer batch;
+
+  @Option(names = "--epochs", paramLabel = "N", description = "Passes over the training images.")
+  private Integer epochs;
+
+  @Option(
+      names = "--samples",
+      paramLabel = "N",
+      description = "Dropout samples of the head (default: 8; 1 is ordinary dropout).")
+  private Integer samples;
+
+  @Option(
+      names = "--average-logits",
+      description = "Average the samples' logits instead of their losses.")
+  private boolean averageLogits;
+
+  @Option(
+      names = "--dropout",
+      paramLabel = "P",
+      description = "Dropout before the classifier (default: the model's own).")
+  private Double dropout;
+
+  @Option(
+      names = "--drop-connect",
+      paramLabel = "P",
+      description = "Drop-connect rate that grows with depth.")
+  private Double dropConnect;
+
+  @Option(
+      names = "--schedule",
+      paramLabel = "NAME",
+      converter = ScheduleConverter.class,
+      description = "one-cycle (the default), cosine, exponential (the official one), constant.")
+  private Schedule schedule;
+
+  @Option(
+      names = "--optimizer",
+      paramLabel = "NAME",
+      converter = OptimizerConverter.class,
+      description = "rmsprop (the default), sgd, adamw.")
+  private OptimizerKind optimizer;
+
+  @Option(
+      names = "--learning-rate",
+      paramLabel = "RATE",
+      description = "Highest learning rate (default: the optimizer's usual one for the batch).")
+  private Double learningRate;
+
+  @Option(names = "--momentum", paramLabel = "M", description = "Momentum; AdamW's first beta.")
+  private Double momentum;
+
+  @Option(
+      names = "--weight-decay",
+      paramLabel = "D",
+      description = "Weight decay of weights, not of biases and BatchNorm (default: 1e-5).")
+  private Double weightDecay;
+
+  @Option(
+      names = "--label-smoothing",
+      paramLabel = "S",
+      description = "Share of the target spread over all classes (default: 0.1).")
+  private Double labelSmoothing;
+
+  @Option(
+      names = "--ema",
+      paramLabel = "D",
+      description = "Decay of the moving average of the weights; 0 is none (default: 0.9999).")
+  private Double emaDecay;
+
+  @Option(
+      names = "--padding",
+      paramLabel = "NAME",
+      converter = PaddingConverter.class,
+      description = "same (TensorFlow's, the default) or symmetric (PyTorch's).")
+  private Padding padding;
+
+  @Option(names = "--no-flip", description = "Do not mirror training images at random.")
+  private boolean noFlip;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      description = "Seed of weights, order, augmentation and dropout (default: 1).")
+  private Long seed;
+
+  @Option(
+      names = "--limit",
+      paramLabel = "N",
+      description = "Use only so many training images, evenly over the classes.")
+  private Integer limit;
+
+  @Option(
+      names = "--checkpoint-seconds",
+      paramLabel = "N",
+      description = "Seconds between checkpoints (default: 60).")
+  private Integer checkpointSeconds;
+
+  /** The library's configuration; a value that cannot be is wrong usage. */
+  TrainConfig config() {
+    TrainConfig config = new TrainConfig();
+    try {
+      fill(config);
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+    }
+    return config;
+  }
+
+  private void fill(TrainConfig config) {
+    config.device(device.device().name()).threads(device.threads()).averageLogits(averageLogits);
+    set(data, config::data);
+    set(model, config::model);
+    set(resolution, config::resolution);
+    set(classes, config::classes);
+    set(batch, config::batch);
+    set(epochs, config::epochs);
+    set(samples, config::samples);
+    set(dropout, config::dropout);
+    set(dropConnect, config::dropConnect);
+    set(schedule, config::schedule);
+    set(optimizer, config::optimizer);
+    set(learningRate, config::learningRate);
+    set(momentum, config::momentum);
+    set(weightDecay, config::weightDecay);
+    set(labelSmoothing, config::labelSmoothing);
+    set(emaDecay, config::emaDecay);
+    set(padding, config::padding);
+    config.dtype(dtype.value());
+    set(seed, config::seed);
+    set(limit, config::trainLimit);
+    set(checkpointSeconds, config::checkpointSeconds);
+    if (noFlip) {
+      config.flip(false);
+    }
+  }
+
+  private interface Setter<T> {
+    TrainConfig set(T value);
+  }
+
+  private static <T> void set(T value, Setter<T> setter) {
+    if (value != null) {
+      setter.set(value);
+    }
+  }
+
+  /** A name that fits no constant is wrong usage, with the list of those there are. */
+  private static <T> T named(String name, Function<String, T> find) {
+    try {
+      return find.apply(name);
+    } catch (IllegalArgumentException e) {
+      throw new TypeConversionException(e.getMessage());
+    }
+  }
+
+  private static <E extends Enum<E>> E constant(Class<E> type, String what, String name) {
+    for (E constant : type.getEnumConstants()) {
+      if (constant.name().equalsIgnoreCase(name)) {
+        return constant;
+      }
+    }
+    StringBuilder there = new StringBuilder();
+    for (E constant : type.getEnumConstants()) {
+      there.append(there.isEmpty() ? "" : ", ").append(constant.name().toLowerCase(Locale.ROOT));
+    }
+    throw new TypeConversionException(
+        "there is no " + what + " '" + name + "'; there are " + there);
+  }
+
+  private static final class ScheduleConverter implements ITypeConverter<Schedule> {
+    @Override
+    public Schedule convert(String name) {
+      return named(name, Schedule::byName);
+    }
+  }
+
+  private static final class OptimizerConverter implements ITypeConverter<OptimizerKind> {
+    @Override
+    public OptimizerKind convert(String name) {
+      return named(name, OptimizerKind::byName);
+    }
+  }
+
+  private static final class PaddingConverter implements ITypeConverter<Padding> {
+    @Override
+    public Padding convert(String name) {
+      return constant(Padding.class, "padding", name);
+    }
+  }
+}
