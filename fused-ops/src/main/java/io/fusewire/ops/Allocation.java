@@ -4,11 +4,14 @@ package io.fusewire.ops;
 import io.fusewire.binding.Fusewire;
 
 /**
- * Device memory that one tensor owns, freed exactly once: by {@link #release}, or by the cleaner when the tensor was
- * forgotten. The cleaner's way is a leak and is logged.
+ * Device memory that one tensor owns, freed exactly once: by {@link #release}, or by the cleaner
+ * when the tensor was forgotten. The cleaner's way is a leak and is logged.
  */
 final class Allocation implements Runnable {
-  /** Set to {@code true}, leaks are reported with the place of the allocation. Costs a stack trace per tensor. */
+  /**
+   * Set to {@code true}, leaks are reported with the place of the allocation. Costs a stack trace
+   * per tensor.
+   */
   static final String TRACE_PROPERTY = "fusewire.traceAllocations";
 
   private static final System.Logger LOG = System.getLogger("io.fusewire.ops");
@@ -48,9 +51,12 @@ final class Allocation implements Runnable {
     if (!release()) {
       return;
     }
-    String what = "A tensor of " + bytes + " bytes on " + device + " was never closed; it is freed now.";
+    String what =
+        "A tensor of " + bytes + " bytes on " + device + " was never closed; it is freed now.";
     if (origin == null) {
-      LOG.log(System.Logger.Level.WARNING, what + " -D" + TRACE_PROPERTY + "=true shows where it was allocated");
+      LOG.log(
+          System.Logger.Level.WARNING,
+          what + " -D" + TRACE_PROPERTY + "=true shows where it was allocated");
     } else {
       LOG.log(System.Logger.Level.WARNING, what, origin);
     }

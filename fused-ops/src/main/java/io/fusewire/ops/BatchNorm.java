@@ -9,11 +9,12 @@ import io.fusewire.binding.Fusewire;
  *
  * <pre>dst = act(gamma * (src-mean) / sqrt(var+epsilon) + beta)</pre>
  *
- * Rows are batch*height*width; tensors of rows may have any axes before the last one. Parameters and statistics are
- * (channels), F32. Statistics are computed by shifted sums merged as in Chan et al. 1979. Backward recomputes the
- * normalised value and the activation from the raw input. All tensors are on the stream's device. Every method throws
- * {@link IllegalArgumentException} for a tensor that does not fit and {@link IllegalStateException} for a closed one,
- * before anything is launched. One object may serve any number of streams and threads.
+ * Rows are batch*height*width; tensors of rows may have any axes before the last one. Parameters
+ * and statistics are (channels), F32. Statistics are computed by shifted sums merged as in Chan et
+ * al. 1979. Backward recomputes the normalised value and the activation from the raw input. All
+ * tensors are on the stream's device. Every method throws {@link IllegalArgumentException} for a
+ * tensor that does not fit and {@link IllegalStateException} for a closed one, before anything is
+ * launched. One object may serve any number of streams and threads.
  */
 public final class BatchNorm {
   private static final String TRAINING = "BatchNorm.forwardTraining";
@@ -33,8 +34,8 @@ public final class BatchNorm {
    * @param dtype storage type of src, dst and their gradients
    * @param activation applied to the normalised value
    * @param epsilon added to the variance, at least 0
-   * @param momentum running = (1-momentum)*running + momentum*batch, between 0 and 1; the variance kept is the unbiased
-   *     one
+   * @param momentum running = (1-momentum)*running + momentum*batch, between 0 and 1; the variance
+   *     kept is the unbiased one
    * @throws IllegalArgumentException if a value is out of range or dtype is not floating
    */
   public BatchNorm(

@@ -5,8 +5,9 @@ import java.lang.ref.Reference;
 import java.util.Arrays;
 
 /**
- * Refuses wrong arguments with a message that names the operation, the argument, what was given and what fits. The
- * methods that operations call allocate nothing unless they throw; they return the tensor's address.
+ * Refuses wrong arguments with a message that names the operation, the argument, what was given and
+ * what fits. The methods that operations call allocate nothing unless they throw; they return the
+ * tensor's address.
  */
 final class Checks {
   private Checks() {}
@@ -73,14 +74,16 @@ final class Checks {
 
   static long positive(String operation, String name, long value) {
     if (value < 1) {
-      throw new IllegalArgumentException(operation + ": " + name + " is " + value + ", at least 1 fits");
+      throw new IllegalArgumentException(
+          operation + ": " + name + " is " + value + ", at least 1 fits");
     }
     return value;
   }
 
   static long notNegative(String operation, String name, long value) {
     if (value < 0) {
-      throw new IllegalArgumentException(operation + ": " + name + " is " + value + ", at least 0 fits");
+      throw new IllegalArgumentException(
+          operation + ": " + name + " is " + value + ", at least 0 fits");
     }
     return value;
   }
@@ -97,7 +100,8 @@ final class Checks {
   static DType floating(String operation, DType dtype) {
     notNull(operation, "dtype", dtype);
     if (!dtype.isFloating()) {
-      throw new IllegalArgumentException(operation + ": dtype is " + dtype + "; F32, BF16 and F16 fit");
+      throw new IllegalArgumentException(
+          operation + ": dtype is " + dtype + "; F32, BF16 and F16 fit");
     }
     return dtype;
   }
@@ -129,7 +133,13 @@ final class Checks {
     }
     if (tensor.device() != stream.device()) {
       throw new IllegalArgumentException(
-          operation + ": " + name + " is on " + tensor.device() + " but the stream on " + stream.device());
+          operation
+              + ": "
+              + name
+              + " is on "
+              + tensor.device()
+              + " but the stream on "
+              + stream.device());
     }
     if (tensor.dtype() != dtype) {
       throw new IllegalArgumentException(
@@ -141,7 +151,8 @@ final class Checks {
     return tensor.address();
   }
 
-  static long tensor(String operation, String name, Tensor tensor, Stream stream, DType dtype, long a) {
+  static long tensor(
+      String operation, String name, Tensor tensor, Stream stream, DType dtype, long a) {
     long address = tensor(operation, name, tensor, stream, dtype);
     if (!tensor.hasShape(a)) {
       throw shape(operation, name, tensor, a);
@@ -159,7 +170,14 @@ final class Checks {
   }
 
   static long tensor(
-      String operation, String name, Tensor tensor, Stream stream, DType dtype, long a, long b, long c) {
+      String operation,
+      String name,
+      Tensor tensor,
+      Stream stream,
+      DType dtype,
+      long a,
+      long b,
+      long c) {
     long address = tensor(operation, name, tensor, stream, dtype);
     if (!tensor.hasShape(a, b, c)) {
       throw shape(operation, name, tensor, a, b, c);
@@ -184,9 +202,18 @@ final class Checks {
     return address;
   }
 
-  /** For operations that only see (rows, last): any axes before the last whose product is {@code rows}. */
+  /**
+   * For operations that only see (rows, last): any axes before the last whose product is {@code
+   * rows}.
+   */
   static long rows(
-      String operation, String name, Tensor tensor, Stream stream, DType dtype, long rows, long last) {
+      String operation,
+      String name,
+      Tensor tensor,
+      Stream stream,
+      DType dtype,
+      long rows,
+      long last) {
     long address = tensor(operation, name, tensor, stream, dtype);
     if (!tensor.hasRows(rows, last)) {
       throw new IllegalArgumentException(
@@ -266,7 +293,13 @@ final class Checks {
   }
 
   static long optionalRows(
-      String operation, String name, Tensor tensor, Stream stream, DType dtype, long rows, long last) {
+      String operation,
+      String name,
+      Tensor tensor,
+      Stream stream,
+      DType dtype,
+      long rows,
+      long last) {
     return tensor == null ? 0 : rows(operation, name, tensor, stream, dtype, rows, last);
   }
 
@@ -280,7 +313,8 @@ final class Checks {
   }
 
   /** An output must not share memory with an input; null for an absent tensor. */
-  static void disjoint(String operation, String name, Tensor output, String otherName, Tensor other) {
+  static void disjoint(
+      String operation, String name, Tensor output, String otherName, Tensor other) {
     if (output == null || other == null) {
       return;
     }
@@ -288,7 +322,15 @@ final class Checks {
     long otherStart = other.address();
     if (start < otherStart + other.bytes() && otherStart < start + output.bytes()) {
       throw new IllegalArgumentException(
-          operation + ": " + name + " " + output + " shares memory with " + otherName + " " + other);
+          operation
+              + ": "
+              + name
+              + " "
+              + output
+              + " shares memory with "
+              + otherName
+              + " "
+              + other);
     }
   }
 
@@ -304,7 +346,8 @@ final class Checks {
   }
 
   /**
-   * Keeps tensors from being collected, and so freed, before a native call that only knows their addresses has returned.
+   * Keeps tensors from being collected, and so freed, before a native call that only knows their
+   * addresses has returned.
    */
   static void reachable(Object a, Object b, Object c, Object d) {
     Reference.reachabilityFence(a);

@@ -4,8 +4,9 @@ package io.fusewire.ops;
 import io.fusewire.binding.ConvProblem;
 
 /**
- * Size of a 2-D convolution (cross-correlation), in elements and pixels. The source is (batch, inHeight, inWidth,
- * inChannels) and the result (batch, outHeight, outWidth, outChannels), with per axis
+ * Size of a 2-D convolution (cross-correlation), in elements and pixels. The source is (batch,
+ * inHeight, inWidth, inChannels) and the result (batch, outHeight, outWidth, outChannels), with per
+ * axis
  *
  * <pre>out = (in + padBefore + padAfter - dilation*(kernel-1) - 1) / stride + 1</pre>
  *
@@ -47,8 +48,8 @@ public record ConvShape(
   /**
    * Checks the sizes.
    *
-   * @throws IllegalArgumentException if one is out of range, the result would be empty, or a tensor of it would exceed
-   *     2^63-1 bytes
+   * @throws IllegalArgumentException if one is out of range, the result would be empty, or a tensor
+   *     of it would exceed 2^63-1 bytes
    */
   public ConvShape {
     Checks.notNegative(NAME, "batch", batch);
@@ -66,7 +67,8 @@ public record ConvShape(
     Checks.notNegative(NAME, "padBottom", padBottom);
     Checks.notNegative(NAME, "padLeft", padLeft);
     Checks.notNegative(NAME, "padRight", padRight);
-    long height = out("Height", inHeight, padTop, padBottom, kernelHeight, strideHeight, dilationHeight);
+    long height =
+        out("Height", inHeight, padTop, padBottom, kernelHeight, strideHeight, dilationHeight);
     long width = out("Width", inWidth, padLeft, padRight, kernelWidth, strideWidth, dilationWidth);
     Checks.product(NAME, "source", 4, Math.max(batch, 1), inHeight, inWidth, inChannels);
     Checks.product(NAME, "result", 4, Math.max(batch, 1), height, width, outChannels);
@@ -113,8 +115,8 @@ public record ConvShape(
   }
 
   /**
-   * TensorFlow's SAME padding: the result has ceil(in/stride) pixels per axis, and where the padding is odd the larger
-   * half comes after.
+   * TensorFlow's SAME padding: the result has ceil(in/stride) pixels per axis, and where the
+   * padding is odd the larger half comes after.
    *
    * @param batch images
    * @param inHeight rows of the source
@@ -158,8 +160,21 @@ public record ConvShape(
       long stride) {
     long pad = kernel / 2;
     return new ConvShape(
-        batch, inHeight, inWidth, inChannels, outChannels, kernel, kernel, stride, stride, 1, 1, pad,
-        pad, pad, pad);
+        batch,
+        inHeight,
+        inWidth,
+        inChannels,
+        outChannels,
+        kernel,
+        kernel,
+        stride,
+        stride,
+        1,
+        1,
+        pad,
+        pad,
+        pad,
+        pad);
   }
 
   private static ConvShape of(
@@ -182,8 +197,21 @@ public record ConvShape(
    */
   public ConvShape withPadding(long top, long bottom, long left, long right) {
     return new ConvShape(
-        batch, inHeight, inWidth, inChannels, outChannels, kernelHeight, kernelWidth, strideHeight,
-        strideWidth, dilationHeight, dilationWidth, top, bottom, left, right);
+        batch,
+        inHeight,
+        inWidth,
+        inChannels,
+        outChannels,
+        kernelHeight,
+        kernelWidth,
+        strideHeight,
+        strideWidth,
+        dilationHeight,
+        dilationWidth,
+        top,
+        bottom,
+        left,
+        right);
   }
 
   /**
@@ -211,8 +239,21 @@ public record ConvShape(
    */
   public ConvShape withDilation(long height, long width) {
     return new ConvShape(
-        batch, inHeight, inWidth, inChannels, outChannels, kernelHeight, kernelWidth, strideHeight,
-        strideWidth, height, width, padTop, padBottom, padLeft, padRight);
+        batch,
+        inHeight,
+        inWidth,
+        inChannels,
+        outChannels,
+        kernelHeight,
+        kernelWidth,
+        strideHeight,
+        strideWidth,
+        height,
+        width,
+        padTop,
+        padBottom,
+        padLeft,
+        padRight);
   }
 
   /**
@@ -223,8 +264,21 @@ public record ConvShape(
    */
   public ConvShape withBatch(long images) {
     return new ConvShape(
-        images, inHeight, inWidth, inChannels, outChannels, kernelHeight, kernelWidth, strideHeight,
-        strideWidth, dilationHeight, dilationWidth, padTop, padBottom, padLeft, padRight);
+        images,
+        inHeight,
+        inWidth,
+        inChannels,
+        outChannels,
+        kernelHeight,
+        kernelWidth,
+        strideHeight,
+        strideWidth,
+        dilationHeight,
+        dilationWidth,
+        padTop,
+        padBottom,
+        padLeft,
+        padRight);
   }
 
   /**

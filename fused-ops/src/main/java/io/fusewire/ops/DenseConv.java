@@ -7,13 +7,15 @@ import io.fusewire.binding.Fusewire;
 /**
  * Dense convolution: every output channel sees every input channel.
  *
- * <pre>dst[n,p,q,k] = act(bias[k] + sum over r,s,c of src[n, p*sh-pt+r*dh, q*sw-pl+s*dw, c] * weights[k,r,s,c])</pre>
+ * <pre>
+ * dst[n,p,q,k] = act(bias[k] + sum over r,s,c of src[n, p*sh-pt+r*dh, q*sw-pl+s*dw, c] * weights[k,r,s,c])
+ * </pre>
  *
- * Activations are NHWC in the storage type; weights (outChannels, kernelHeight, kernelWidth, inChannels), bias
- * (outChannels) and their gradients are F32. For a 1x1 kernel use {@link PointwiseConv}. All tensors are on the stream's
- * device. Every method throws {@link IllegalArgumentException} for a tensor that does not fit and {@link
- * IllegalStateException} for a closed one, before anything is launched. One object may serve any number of streams and
- * threads.
+ * Activations are NHWC in the storage type; weights (outChannels, kernelHeight, kernelWidth,
+ * inChannels), bias (outChannels) and their gradients are F32. For a 1x1 kernel use {@link
+ * PointwiseConv}. All tensors are on the stream's device. Every method throws {@link
+ * IllegalArgumentException} for a tensor that does not fit and {@link IllegalStateException} for a
+ * closed one, before anything is launched. One object may serve any number of streams and threads.
  */
 public final class DenseConv {
   private static final String FORWARD = "DenseConv.forward";
@@ -63,7 +65,8 @@ public final class DenseConv {
   public long workspaceBytes(Stream stream) {
     long[] bytes = new long[1];
     Status.check(
-        Fusewire.fw_conv_workspace(Checks.stream("DenseConv.workspaceBytes", stream), problem, bytes));
+        Fusewire.fw_conv_workspace(
+            Checks.stream("DenseConv.workspaceBytes", stream), problem, bytes));
     return bytes[0];
   }
 
@@ -105,9 +108,11 @@ public final class DenseConv {
    * Computes the gradient of the source.
    *
    * @param stream where it runs
-   * @param diffDst gradient of the result before the activation, (batch, outHeight, outWidth, outChannels)
+   * @param diffDst gradient of the result before the activation, (batch, outHeight, outWidth,
+   *     outChannels)
    * @param weights (outChannels, kernelHeight, kernelWidth, inChannels), F32
-   * @param diffSrc (batch, inHeight, inWidth, inChannels), overwritten; shares no memory with diffDst
+   * @param diffSrc (batch, inHeight, inWidth, inChannels), overwritten; shares no memory with
+   *     diffDst
    * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
    */
   public void backwardData(
@@ -135,7 +140,8 @@ public final class DenseConv {
    *
    * @param stream where it runs
    * @param src (batch, inHeight, inWidth, inChannels)
-   * @param diffDst gradient of the result before the activation, (batch, outHeight, outWidth, outChannels)
+   * @param diffDst gradient of the result before the activation, (batch, outHeight, outWidth,
+   *     outChannels)
    * @param diffWeights (outChannels, kernelHeight, kernelWidth, inChannels), F32, overwritten
    * @param diffBias (outChannels), F32, overwritten; or null
    * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
@@ -183,7 +189,15 @@ public final class DenseConv {
 
   private long dst(String operation, String name, Tensor tensor, Stream stream) {
     return Checks.tensor(
-        operation, name, tensor, stream, dtype, shape.batch(), outHeight, outWidth, shape.outChannels());
+        operation,
+        name,
+        tensor,
+        stream,
+        dtype,
+        shape.batch(),
+        outHeight,
+        outWidth,
+        shape.outChannels());
   }
 
   private long weights(String operation, String name, Tensor tensor, Stream stream) {

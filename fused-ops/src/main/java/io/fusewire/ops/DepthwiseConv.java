@@ -7,12 +7,15 @@ import io.fusewire.binding.Fusewire;
 /**
  * Depthwise convolution: every channel has a filter of its own.
  *
- * <pre>dst[n,p,q,c] = act(bias[c] + sum over r,s of src[n, p*sh-pt+r*dh, q*sw-pl+s*dw, c] * weights[r,s,c])</pre>
+ * <pre>
+ * dst[n,p,q,c] = act(bias[c] + sum over r,s of src[n, p*sh-pt+r*dh, q*sw-pl+s*dw, c] * weights[r,s,c])
+ * </pre>
  *
- * Activations are NHWC in the storage type; weights (kernelHeight, kernelWidth, channels), bias (channels) and their
- * gradients are F32. All tensors are on the stream's device. Every method throws {@link IllegalArgumentException} for a
- * tensor that does not fit and {@link IllegalStateException} for a closed one, before anything is launched. One object
- * may serve any number of streams and threads.
+ * Activations are NHWC in the storage type; weights (kernelHeight, kernelWidth, channels), bias
+ * (channels) and their gradients are F32. All tensors are on the stream's device. Every method
+ * throws {@link IllegalArgumentException} for a tensor that does not fit and {@link
+ * IllegalStateException} for a closed one, before anything is launched. One object may serve any
+ * number of streams and threads.
  */
 public final class DepthwiseConv {
   private static final String FORWARD = "DepthwiseConv.forward";
@@ -102,7 +105,8 @@ public final class DepthwiseConv {
    * Computes the gradient of the source.
    *
    * @param stream where it runs
-   * @param diffDst gradient of the result before the activation, (batch, outHeight, outWidth, channels)
+   * @param diffDst gradient of the result before the activation, (batch, outHeight, outWidth,
+   *     channels)
    * @param weights (kernelHeight, kernelWidth, channels), F32
    * @param diffSrc (batch, inHeight, inWidth, channels), overwritten; shares no memory with diffDst
    */
@@ -123,7 +127,8 @@ public final class DepthwiseConv {
    *
    * @param stream where it runs
    * @param src (batch, inHeight, inWidth, channels)
-   * @param diffDst gradient of the result before the activation, (batch, outHeight, outWidth, channels)
+   * @param diffDst gradient of the result before the activation, (batch, outHeight, outWidth,
+   *     channels)
    * @param diffWeights (kernelHeight, kernelWidth, channels), F32, overwritten
    * @param diffBias (channels), F32, overwritten; or null
    * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
@@ -171,7 +176,15 @@ public final class DepthwiseConv {
 
   private long dst(String operation, String name, Tensor tensor, Stream stream) {
     return Checks.tensor(
-        operation, name, tensor, stream, dtype, shape.batch(), outHeight, outWidth, shape.inChannels());
+        operation,
+        name,
+        tensor,
+        stream,
+        dtype,
+        shape.batch(),
+        outHeight,
+        outWidth,
+        shape.inChannels());
   }
 
   private long weights(String operation, String name, Tensor tensor, Stream stream) {

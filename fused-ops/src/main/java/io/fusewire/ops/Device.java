@@ -8,7 +8,8 @@ import java.util.List;
 import java.util.stream.Collectors;
 
 /**
- * A processor that operations run on, with its memory. There is one object per device, so that {@code ==} compares them.
+ * A processor that operations run on, with its memory. There is one object per device, so that
+ * {@code ==} compares them.
  */
 public final class Device {
   /** Kind of a device. */
@@ -17,7 +18,9 @@ public final class Device {
     CPU,
     /** An NVIDIA GPU. */
     CUDA,
-    /** A GPU emulated on the CPU to find missing barriers and stray accesses; only in test builds. */
+    /**
+     * A GPU emulated on the CPU to find missing barriers and stray accesses; only in test builds.
+     */
     CHECKED
   }
 
@@ -51,7 +54,9 @@ public final class Device {
       case Fusewire.FW_CPU -> Kind.CPU;
       case Fusewire.FW_CUDA -> Kind.CUDA;
       case Fusewire.FW_CHECKED -> Kind.CHECKED;
-      default -> throw new FusewireException("The native library knows a device kind " + code + " that Java does not");
+      default ->
+          throw new FusewireException(
+              "The native library knows a device kind " + code + " that Java does not");
     };
   }
 
@@ -118,10 +123,11 @@ public final class Device {
   /**
    * A device by name.
    *
-   * @param name {@code cpu}, {@code cuda} (the first CUDA device), {@code cuda:N}, {@code checked} or {@code best}
+   * @param name {@code cpu}, {@code cuda} (the first CUDA device), {@code cuda:N}, {@code checked}
+   *     or {@code best}
    * @return the device
-   * @throws IllegalArgumentException if there is no such device; the message lists those there are, and for a CUDA
-   *     device says why none can be used
+   * @throws IllegalArgumentException if there is no such device; the message lists those there are,
+   *     and for a CUDA device says why none can be used
    */
   public static Device of(String name) {
     if (name == null) {
@@ -173,7 +179,8 @@ public final class Device {
   }
 
   /**
-   * How the native library was built: compilers, CPU levels, GPU architectures or why there are none.
+   * How the native library was built: compilers, CPU levels, GPU architectures or why there are
+   * none.
    *
    * @return one line
    */

@@ -5,15 +5,17 @@ import io.fusewire.binding.DropoutHeadProblem;
 import io.fusewire.binding.Fusewire;
 
 /**
- * Multi-sample-dropout head (arXiv 1905.09788): several dropout masks over the same pooled features, one shared
- * classifier, softmax cross-entropy with label smoothing, everything in F32.
+ * Multi-sample-dropout head (arXiv 1905.09788): several dropout masks over the same pooled
+ * features, one shared classifier, softmax cross-entropy with label smoothing, everything in F32.
  *
- * <p>Element i = n*channels+c of sample m is kept when its Philox uniform (word i%4 of counter (i/4, m, step, layer)) is
- * at least the dropout rate; kept values are scaled by 1/(1-dropout). No mask is stored; backward draws the same numbers.
- * One sample is ordinary dropout. Labels are I32 (batch); a negative one means "ignore this image": no loss, no
- * gradient, not correct. A label of classes or more gives a NaN loss. All tensors are on the stream's device. Every method
- * throws {@link IllegalArgumentException} for a tensor that does not fit and {@link IllegalStateException} for a closed
- * one, before anything is launched. One object may serve any number of streams and threads.
+ * <p>Element i = n*channels+c of sample m is kept when its Philox uniform (word i%4 of counter
+ * (i/4, m, step, layer)) is at least the dropout rate; kept values are scaled by 1/(1-dropout). No
+ * mask is stored; backward draws the same numbers. One sample is ordinary dropout. Labels are I32
+ * (batch); a negative one means "ignore this image": no loss, no gradient, not correct. A label of
+ * classes or more gives a NaN loss. All tensors are on the stream's device. Every method throws
+ * {@link IllegalArgumentException} for a tensor that does not fit and {@link IllegalStateException}
+ * for a closed one, before anything is launched. One object may serve any number of streams and
+ * threads.
  */
 public final class DropoutHead {
   private static final String FORWARD = "DropoutHead.forward";
@@ -76,7 +78,8 @@ public final class DropoutHead {
   }
 
   /**
-   * Number of logit sets that have a gradient of their own: samples, or 1 for {@link SampleMode#AVERAGE_LOGITS}.
+   * Number of logit sets that have a gradient of their own: samples, or 1 for {@link
+   * SampleMode#AVERAGE_LOGITS}.
    *
    * @return the first size of diffLogits
    */
@@ -108,9 +111,10 @@ public final class DropoutHead {
    * @param bias (classes)
    * @param labels (batch), I32
    * @param losses (batch), overwritten
-   * @param correct (batch), I32, overwritten: 1 if the mean of the samples' logits has its maximum at the label
-   * @param diffLogits ({@link #sets}, batch, classes), overwritten: the gradient of the mean of losses over the images
-   *     that count, before loss scaling
+   * @param correct (batch), I32, overwritten: 1 if the mean of the samples' logits has its maximum
+   *     at the label
+   * @param diffLogits ({@link #sets}, batch, classes), overwritten: the gradient of the mean of
+   *     losses over the images that count, before loss scaling
    * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
    */
   public void forward(
@@ -133,8 +137,7 @@ public final class DropoutHead {
     long lossesAddress = f32(FORWARD, "losses", losses, stream, batch);
     long correctAddress = Checks.tensor(FORWARD, "correct", correct, stream, DType.I32, batch);
     long diffLogitsAddress =
-        Checks.tensor(
-            FORWARD, "diffLogits", diffLogits, stream, DType.F32, sets, batch, classes);
+        Checks.tensor(FORWARD, "diffLogits", diffLogits, stream, DType.F32, sets, batch, classes);
     long workspaceAddress = Checks.workspace(FORWARD, workspace, stream);
     Status.check(
         Fusewire.fw_dropout_head_forward(
@@ -186,8 +189,7 @@ public final class DropoutHead {
     long pooledAddress = f32(BACKWARD, "pooled", pooled, stream, batch, channels);
     long weightsAddress = f32(BACKWARD, "weights", weights, stream, classes, channels);
     long diffLogitsAddress =
-        Checks.tensor(
-            BACKWARD, "diffLogits", diffLogits, stream, DType.F32, sets, batch, classes);
+        Checks.tensor(BACKWARD, "diffLogits", diffLogits, stream, DType.F32, sets, batch, classes);
     long diffPooledAddress = f32(BACKWARD, "diffPooled", diffPooled, stream, batch, channels);
     long diffWeightsAddress = f32(BACKWARD, "diffWeights", diffWeights, stream, classes, channels);
     long diffBiasAddress = f32(BACKWARD, "diffBias", diffBias, stream, classes);

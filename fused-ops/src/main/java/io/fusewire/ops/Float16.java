@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.ops;
 
-/** Conversions between binary32 and the two 16-bit storage types, rounding to nearest, ties to even. */
+/**
+ * Conversions between binary32 and the two 16-bit storage types, rounding to nearest, ties to even.
+ */
 public final class Float16 {
   private Float16() {}
 
@@ -42,10 +44,13 @@ public final class Float16 {
     if (magnitude > 0x7f800000) {
       return (short) (sign | 0x7e00 | magnitude >>> 13 & 0x1ff);
     }
-    if (magnitude >= 0x477ff000) { // 65520, halfway between the largest binary16 and the next power of two
+    if (magnitude
+        >= 0x477ff000) { // 65520, halfway between the largest binary16 and the next power of two
       return (short) (sign | 0x7c00);
     }
-    if (magnitude < 0x38800000) { // below 2^-14: adding 0.5 leaves multiples of 2^-24 in the low bits, rounded
+    if (magnitude
+        < 0x38800000) { // below 2^-14: adding 0.5 leaves multiples of 2^-24 in the low bits,
+      // rounded
       int rounded = Float.floatToRawIntBits(Float.intBitsToFloat(magnitude) + 0.5f);
       return (short) (sign | rounded - 0x3f000000);
     }

@@ -3,7 +3,8 @@ package io.fusewire.ops;
 
 /**
  * What the native library refuses or fails at, other than a wrong argument (that is an {@link
- * IllegalArgumentException}) or a closed object (an {@link IllegalStateException}). The message is the library's own.
+ * IllegalArgumentException}) or a closed object (an {@link IllegalStateException}). The message is
+ * the library's own.
  */
 public class FusewireException extends RuntimeException {
   private static final long serialVersionUID = 1L;

@@ -9,8 +9,8 @@ import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.ShortPointer;
 
 /**
- * Copies between Java arrays and device memory through a small piece of host memory per thread: it stays in the cache,
- * and nothing is allocated per copy.
+ * Copies between Java arrays and device memory through a small piece of host memory per thread: it
+ * stays in the cache, and nothing is allocated per copy.
  */
 final class HostCopy {
   private static final int CHUNK_BYTES = 1 << 18;

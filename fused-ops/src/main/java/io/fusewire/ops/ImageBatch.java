@@ -7,10 +7,11 @@ import io.fusewire.binding.ImageBatchProblem;
 /**
  * Turns 8-bit images into normalised NHWC activations: dst = (bilinear(src)/255 - mean) / std.
  *
- * <p>A window of the source is resampled (bilinear, half-pixel centres) to the size of the result. Its corner is centred,
- * or drawn uniformly from [-padding, in-crop+padding] per axis if random; pixels outside are 0 before normalisation. With
- * flip an image is mirrored left-right with probability 1/2. Image n uses Philox words 0 (y), 1 (x) and 2 (flip) of
- * counter (n, 0, step, layer).
+ * <p>A window of the source is resampled (bilinear, half-pixel centres) to the size of the result.
+ * Its corner is centred, or drawn uniformly from [-padding, in-crop+padding] per axis if random;
+ * pixels outside are 0 before normalisation. With flip an image is mirrored left-right with
+ * probability 1/2. Image n uses Philox words 0 (y), 1 (x) and 2 (flip) of counter (n, 0, step,
+ * layer).
  */
 public final class ImageBatch {
   private static final String FORWARD = "ImageBatch.forward";
@@ -58,7 +59,10 @@ public final class ImageBatch {
     }
   }
 
-  /** Collects what an {@link ImageBatch} is to do; the defaults change nothing but the range, to 0..1. */
+  /**
+   * Collects what an {@link ImageBatch} is to do; the defaults change nothing but the range, to
+   * 0..1.
+   */
   public static final class Builder {
     private static final String NAME = "ImageBatch.Builder";
 
@@ -185,7 +189,8 @@ public final class ImageBatch {
       }
       for (float deviation : deviations) {
         if (!(Math.abs(deviation) > 0)) {
-          throw new IllegalArgumentException(NAME + ": a deviation is " + deviation + ", more than 0 fits");
+          throw new IllegalArgumentException(
+              NAME + ": a deviation is " + deviation + ", more than 0 fits");
         }
       }
       this.mean = means.clone();

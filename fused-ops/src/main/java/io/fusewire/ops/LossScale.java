@@ -5,9 +5,10 @@ import io.fusewire.binding.Fusewire;
 import io.fusewire.binding.LossScaleState;
 
 /**
- * Loss scaling for F16, in device memory: the loss is multiplied by a scale so that small gradients do not vanish; when
- * gradients overflow, the optimizer skips the step and lowers the scale. Also holds the norm of the last gradients. With
- * scale 1 and a fixed scale it is what training without loss scaling uses.
+ * Loss scaling for F16, in device memory: the loss is multiplied by a scale so that small gradients
+ * do not vanish; when gradients overflow, the optimizer skips the step and lowers the scale. Also
+ * holds the norm of the last gradients. With scale 1 and a fixed scale it is what training without
+ * loss scaling uses.
  */
 public final class LossScale implements AutoCloseable {
   /**
@@ -15,7 +16,8 @@ public final class LossScale implements AutoCloseable {
    *
    * @param scale the loss is multiplied by this
    * @param goodSteps steps since the last overflow or growth
-   * @param overflow whether the last gradients had an infinity or NaN, so that the optimizer changed nothing
+   * @param overflow whether the last gradients had an infinity or NaN, so that the optimizer
+   *     changed nothing
    * @param skipped steps skipped so far
    * @param gradientNorm 2-norm of the last gradients, unscaled
    */
@@ -42,7 +44,8 @@ public final class LossScale implements AutoCloseable {
 
   private static void checkScale(float scale) {
     if (!(scale > 0 && scale < Float.POSITIVE_INFINITY)) {
-      throw new IllegalArgumentException("LossScale: scale is " + scale + ", finite and more than 0 fits");
+      throw new IllegalArgumentException(
+          "LossScale: scale is " + scale + ", finite and more than 0 fits");
     }
   }
 
@@ -80,7 +83,11 @@ public final class LossScale implements AutoCloseable {
     Status.check(Fusewire.fw_copy_to_host(handle, host.address(), address, tensor.bytes()));
     Checks.reachable(tensor, host, stream, null);
     return new Values(
-        host.scale(), host.good_steps(), host.overflow() != 0, host.skipped(), host.gradient_norm());
+        host.scale(),
+        host.good_steps(),
+        host.overflow() != 0,
+        host.skipped(),
+        host.gradient_norm());
   }
 
   static long address(String operation, LossScale scale, Stream stream, boolean needed) {

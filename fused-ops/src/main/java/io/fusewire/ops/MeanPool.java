@@ -5,10 +5,10 @@ import io.fusewire.binding.Fusewire;
 import io.fusewire.binding.MeanPoolProblem;
 
 /**
- * Mean over the pixels of every image and channel: (batch, pixels..., channels) in the storage type to (batch, channels)
- * in F32. All tensors are on the stream's device. Every method
- * throws {@link IllegalArgumentException} for a tensor that does not fit and {@link IllegalStateException} for a closed
- * one, before anything is launched. One object may serve any number of streams and threads.
+ * Mean over the pixels of every image and channel: (batch, pixels..., channels) in the storage type
+ * to (batch, channels) in F32. All tensors are on the stream's device. Every method throws {@link
+ * IllegalArgumentException} for a tensor that does not fit and {@link IllegalStateException} for a
+ * closed one, before anything is launched. One object may serve any number of streams and threads.
  */
 public final class MeanPool {
   private static final String FORWARD = "MeanPool.forward";

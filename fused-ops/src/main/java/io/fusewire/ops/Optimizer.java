@@ -5,8 +5,9 @@ import io.fusewire.binding.Fusewire;
 import io.fusewire.binding.OptimizerProblem;
 
 /**
- * Updates all parameters of a {@link ParameterTable} in few launches, with weight decay, clipping, loss scaling and
- * moving averages. Call {@link #examine}, then {@link #step}, once per training step.
+ * Updates all parameters of a {@link ParameterTable} in few launches, with weight decay, clipping,
+ * loss scaling and moving averages. Call {@link #examine}, then {@link #step}, once per training
+ * step.
  */
 public final class Optimizer {
   private static final String EXAMINE = "Optimizer.examine";
@@ -62,15 +63,15 @@ public final class Optimizer {
   }
 
   /**
-   * Looks for an overflow in all gradients and computes their 2-norm, unscaled, into the loss scale's state.
+   * Looks for an overflow in all gradients and computes their 2-norm, unscaled, into the loss
+   * scale's state.
    *
    * @param stream where it runs
    * @param table the parameters
    * @param lossScale what the gradients were multiplied by
    * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
    */
-  public void examine(
-      Stream stream, ParameterTable table, LossScale lossScale, Tensor workspace) {
+  public void examine(Stream stream, ParameterTable table, LossScale lossScale, Tensor workspace) {
     long handle = Checks.stream(EXAMINE, stream);
     Checks.notNull(EXAMINE, "table", table);
     long tableAddress = table.address(EXAMINE, stream, settings.kind());
@@ -90,8 +91,9 @@ public final class Optimizer {
   }
 
   /**
-   * Updates the parameters, their state and averages; gradients are divided by the loss scale and clipped. Nothing changes
-   * if the last {@link #examine} found an overflow. Then the loss scale grows or backs off, if it is dynamic.
+   * Updates the parameters, their state and averages; gradients are divided by the loss scale and
+   * clipped. Nothing changes if the last {@link #examine} found an overflow. Then the loss scale
+   * grows or backs off, if it is dynamic.
    *
    * @param stream where it runs
    * @param table the parameters

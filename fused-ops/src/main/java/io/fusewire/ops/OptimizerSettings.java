@@ -4,8 +4,8 @@ package io.fusewire.ops;
 import io.fusewire.binding.Fusewire;
 
 /**
- * Which optimizer, and what does not change from step to step. Start with {@link #sgd}, {@link #rmsProp} or {@link
- * #adamW}; learning rate and momentum are of the step, in {@link StepState}.
+ * Which optimizer, and what does not change from step to step. Start with {@link #sgd}, {@link
+ * #rmsProp} or {@link #adamW}; learning rate and momentum are of the step, in {@link StepState}.
  *
  * @param kind update rule
  * @param nesterov SGD: Nesterov's momentum
@@ -35,8 +35,8 @@ public record OptimizerSettings(
     /** TensorFlow's: s = decay*s + (1-decay)*g*g; v = momentum*v + lr*g/sqrt(s+epsilon); p -= v. */
     RMSPROP(Fusewire.FW_RMSPROP, 2),
     /**
-     * m = b1*m + (1-b1)*g; s = b2*s + (1-b2)*g*g; p -= lr*(m/c1/(sqrt(s/c2)+epsilon) + decay*p), with g the plain gradient
-     * (arXiv 1711.05101).
+     * m = b1*m + (1-b1)*g; s = b2*s + (1-b2)*g*g; p -= lr*(m/c1/(sqrt(s/c2)+epsilon) + decay*p),
+     * with g the plain gradient (arXiv 1711.05101).
      */
     ADAMW(Fusewire.FW_ADAMW, 2);
 
@@ -49,8 +49,8 @@ public record OptimizerSettings(
     }
 
     /**
-     * How many state tensors a parameter has: state0 is the momentum (or first moment); state1, if there are two, the mean
-     * square (RMSProp's starts at 1) or second moment.
+     * How many state tensors a parameter has: state0 is the momentum (or first moment); state1, if
+     * there are two, the mean square (RMSProp's starts at 1) or second moment.
      *
      * @return 1 or 2
      */
@@ -81,7 +81,15 @@ public record OptimizerSettings(
   private static void range(String name, float value, float least, float most) {
     if (!(value >= least && value <= most)) {
       throw new IllegalArgumentException(
-          "OptimizerSettings: " + name + " is " + value + ", from " + least + " to " + most + " fits");
+          "OptimizerSettings: "
+              + name
+              + " is "
+              + value
+              + ", from "
+              + least
+              + " to "
+              + most
+              + " fits");
     }
   }
 
@@ -129,7 +137,15 @@ public record OptimizerSettings(
    */
   public OptimizerSettings withClipNorm(float norm) {
     return new OptimizerSettings(
-        kind, nesterov, decay, epsilon, norm, dynamicLossScale, growthFactor, backoffFactor, growthInterval);
+        kind,
+        nesterov,
+        decay,
+        epsilon,
+        norm,
+        dynamicLossScale,
+        growthFactor,
+        backoffFactor,
+        growthInterval);
   }
 
   /**

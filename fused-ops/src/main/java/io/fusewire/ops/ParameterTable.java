@@ -7,8 +7,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The parameters of a network with their gradients and optimizer state, as a table in device memory, so that an {@link
- * Optimizer} updates all of them in few launches. The tensors stay the caller's and must outlive the table.
+ * The parameters of a network with their gradients and optimizer state, as a table in device
+ * memory, so that an {@link Optimizer} updates all of them in few launches. The tensors stay the
+ * caller's and must outlive the table.
  */
 public final class ParameterTable implements AutoCloseable {
   private record Entry(
@@ -54,8 +55,7 @@ public final class ParameterTable implements AutoCloseable {
       block += (entry.value.elements() + size - 1) / size;
     }
     this.blocks = block;
-    this.table =
-        Tensor.allocate(device, DType.U8, (long) entries.size() * parameterBytes());
+    this.table = Tensor.allocate(device, DType.U8, (long) entries.size() * parameterBytes());
     Status.check(
         Fusewire.fw_copy_from_host(
             stream.handle(), table.address(), host.address(), table.bytes()));
@@ -82,7 +82,8 @@ public final class ParameterTable implements AutoCloseable {
     }
 
     /**
-     * Adds a parameter that an optimizer updates. All tensors are F32 with as many elements as the value.
+     * Adds a parameter that an optimizer updates. All tensors are F32 with as many elements as the
+     * value.
      *
      * @param value the parameter
      * @param gradient its gradient
@@ -112,8 +113,7 @@ public final class ParameterTable implements AutoCloseable {
                 + learningRateScale
                 + ", at least 0 fits");
       }
-      return put(
-          new Entry(value, gradient, state0, state1, ema, weightDecay, learningRateScale));
+      return put(new Entry(value, gradient, state0, state1, ema, weightDecay, learningRateScale));
     }
 
     /**
@@ -195,12 +195,16 @@ public final class ParameterTable implements AutoCloseable {
     return blocks;
   }
 
-  /** Address of the table, once it and all its tensors have been found open and on the stream's device. */
+  /**
+   * Address of the table, once it and all its tensors have been found open and on the stream's
+   * device.
+   */
   long address(String operation, Stream stream, OptimizerSettings.Kind kind) {
     long address = Checks.tensor(operation, "table", table, stream, DType.U8);
     for (Tensor tensor : tensors) {
       if (tensor.isClosed()) {
-        throw new IllegalStateException(operation + ": the table's tensor " + tensor + " is closed");
+        throw new IllegalStateException(
+            operation + ": the table's tensor " + tensor + " is closed");
       }
     }
     if (kind.states() > 1) {

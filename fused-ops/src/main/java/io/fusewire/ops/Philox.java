@@ -4,8 +4,8 @@ package io.fusewire.ops;
 import io.fusewire.binding.Fusewire;
 
 /**
- * Random numbers by Philox4x32-10 (Salmon et al. 2011): key = seed, counter = (element/4, sample, step, layer). The same
- * numbers come on every device, in any order.
+ * Random numbers by Philox4x32-10 (Salmon et al. 2011): key = seed, counter = (element/4, sample,
+ * step, layer). The same numbers come on every device, in any order.
  */
 public final class Philox {
   private static final String UNIFORM = "Philox.uniform";
@@ -13,8 +13,8 @@ public final class Philox {
   private Philox() {}
 
   /**
-   * Fills a tensor with uniform numbers in [0, 1): element i is word i%4 of counter (i/4, sample, step, layer), its upper
-   * 24 bits times 2^-24.
+   * Fills a tensor with uniform numbers in [0, 1): element i is word i%4 of counter (i/4, sample,
+   * step, layer), its upper 24 bits times 2^-24.
    *
    * @param stream where it runs
    * @param seed key

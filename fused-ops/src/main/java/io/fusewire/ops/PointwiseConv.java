@@ -5,16 +5,18 @@ import io.fusewire.binding.Fusewire;
 import io.fusewire.binding.PointwiseProblem;
 
 /**
- * Pointwise (1x1) convolution, a product of (rows, inChannels) with the transpose of weights (outChannels, inChannels),
- * with bias, activation and residual in its epilogue. It is also a fully connected layer.
+ * Pointwise (1x1) convolution, a product of (rows, inChannels) with the transpose of weights
+ * (outChannels, inChannels), with bias, activation and residual in its epilogue. It is also a fully
+ * connected layer.
  *
  * <pre>raw = src * transpose(weights) + bias;  dst = act(raw) + residual</pre>
  *
- * Rows are pixels: batch*height*width. Tensors of rows may have any axes before the last one, as long as their sizes
- * multiply to the number of rows. Weights (outChannels, inChannels), bias (outChannels) and their gradients are F32. All
- * tensors are on the stream's device. Every method throws {@link IllegalArgumentException} for a tensor that does not fit
- * and {@link IllegalStateException} for a closed one, before anything is launched. One object may serve any number of
- * streams and threads.
+ * Rows are pixels: batch*height*width. Tensors of rows may have any axes before the last one, as
+ * long as their sizes multiply to the number of rows. Weights (outChannels, inChannels), bias
+ * (outChannels) and their gradients are F32. All tensors are on the stream's device. Every method
+ * throws {@link IllegalArgumentException} for a tensor that does not fit and {@link
+ * IllegalStateException} for a closed one, before anything is launched. One object may serve any
+ * number of streams and threads.
  */
 public final class PointwiseConv {
   private static final String FORWARD = "PointwiseConv.forward";
@@ -119,8 +121,8 @@ public final class PointwiseConv {
    * @param bias (outChannels), F32, or null
    * @param residual (rows, outChannels), added after the activation, or null; may be dst itself
    * @param dst (rows, outChannels), overwritten; shares no memory with src
-   * @param raw (rows, outChannels), receives the value before the activation, which the backward methods of an activated
-   *     product need; or null
+   * @param raw (rows, outChannels), receives the value before the activation, which the backward
+   *     methods of an activated product need; or null
    * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
    */
   public void forward(
@@ -139,7 +141,8 @@ public final class PointwiseConv {
   }
 
   /**
-   * Computes the product with weights that {@link #pack} has packed; as {@link #forward} otherwise, with the same bits.
+   * Computes the product with weights that {@link #pack} has packed; as {@link #forward} otherwise,
+   * with the same bits.
    *
    * @param stream where it runs
    * @param src (rows, inChannels)
@@ -207,7 +210,8 @@ public final class PointwiseConv {
    * @param stream where it runs
    * @param diffDst (rows, outChannels)
    * @param weights (outChannels, inChannels), F32
-   * @param raw (rows, outChannels) as forward wrote it; null means that diffDst is the gradient before the activation
+   * @param raw (rows, outChannels) as forward wrote it; null means that diffDst is the gradient
+   *     before the activation
    * @param addend (rows, inChannels), added to the result, or null; may be diffSrc itself
    * @param diffSrc (rows, inChannels), overwritten; shares no memory with diffDst or raw
    * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
@@ -224,7 +228,8 @@ public final class PointwiseConv {
     long diffDstAddress = Checks.rows(DATA, "diffDst", diffDst, stream, dtype, rows, outChannels);
     long weightsAddress = weights(DATA, "weights", weights, stream);
     long rawAddress = Checks.optionalRows(DATA, "raw", raw, stream, dtype, rows, outChannels);
-    long addendAddress = Checks.optionalRows(DATA, "addend", addend, stream, dtype, rows, inChannels);
+    long addendAddress =
+        Checks.optionalRows(DATA, "addend", addend, stream, dtype, rows, inChannels);
     long diffSrcAddress = in(DATA, "diffSrc", diffSrc, stream);
     Checks.workspace(DATA, workspace, stream);
     Checks.disjoint(DATA, "diffSrc", diffSrc, "diffDst", diffDst);
@@ -244,12 +249,14 @@ public final class PointwiseConv {
   }
 
   /**
-   * Computes the gradients of weights and bias: diffWeights = transpose(diffDst .* act'(raw)) * src.
+   * Computes the gradients of weights and bias: diffWeights = transpose(diffDst .* act'(raw)) *
+   * src.
    *
    * @param stream where it runs
    * @param src (rows, inChannels)
    * @param diffDst (rows, outChannels)
-   * @param raw (rows, outChannels) as forward wrote it; null means that diffDst is the gradient before the activation
+   * @param raw (rows, outChannels) as forward wrote it; null means that diffDst is the gradient
+   *     before the activation
    * @param diffWeights (outChannels, inChannels), F32, overwritten
    * @param diffBias (outChannels), F32, overwritten; or null
    * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
@@ -264,7 +271,8 @@ public final class PointwiseConv {
       Tensor workspace) {
     long handle = Checks.stream(WEIGHTS, stream);
     long srcAddress = in(WEIGHTS, "src", src, stream);
-    long diffDstAddress = Checks.rows(WEIGHTS, "diffDst", diffDst, stream, dtype, rows, outChannels);
+    long diffDstAddress =
+        Checks.rows(WEIGHTS, "diffDst", diffDst, stream, dtype, rows, outChannels);
     long rawAddress = Checks.optionalRows(WEIGHTS, "raw", raw, stream, dtype, rows, outChannels);
     long diffWeightsAddress = weights(WEIGHTS, "diffWeights", diffWeights, stream);
     long diffBiasAddress =

@@ -9,11 +9,12 @@ import io.fusewire.binding.ResidualProblem;
  *
  * <pre>dst = branch * keep / (1-dropRate) + skip</pre>
  *
- * keep is 0 or 1, drawn once per image: image n is kept when Philox uniform number n of (sample 0, step, layer) is at
- * least dropRate. Nothing is stored; backward draws the same numbers. Tensors are (batch, ...) with the given number of
- * elements per image, in the storage type. All tensors are on the stream's device. Every method
- * throws {@link IllegalArgumentException} for a tensor that does not fit and {@link IllegalStateException} for a closed
- * one, before anything is launched. One object may serve any number of streams and threads.
+ * keep is 0 or 1, drawn once per image: image n is kept when Philox uniform number n of (sample 0,
+ * step, layer) is at least dropRate. Nothing is stored; backward draws the same numbers. Tensors
+ * are (batch, ...) with the given number of elements per image, in the storage type. All tensors
+ * are on the stream's device. Every method throws {@link IllegalArgumentException} for a tensor
+ * that does not fit and {@link IllegalStateException} for a closed one, before anything is
+ * launched. One object may serve any number of streams and threads.
  */
 public final class Residual {
   private static final String FORWARD = "Residual.forward";
@@ -31,7 +32,8 @@ public final class Residual {
    * @param batch images, 0 allowed
    * @param elements elements per image
    * @param dtype storage type
-   * @param dropRate probability of dropping an image's branch, at least 0 and less than 1; 0 is a plain sum
+   * @param dropRate probability of dropping an image's branch, at least 0 and less than 1; 0 is a
+   *     plain sum
    * @param layer number of the random stream, different for every layer of a network
    * @throws IllegalArgumentException if a value is out of range or dtype is not floating
    */
@@ -76,7 +78,8 @@ public final class Residual {
   }
 
   /**
-   * Computes the branch's gradient, diffDst * keep / (1-dropRate). The skip's gradient is diffDst itself.
+   * Computes the branch's gradient, diffDst * keep / (1-dropRate). The skip's gradient is diffDst
+   * itself.
    *
    * @param stream where it runs
    * @param step the training step, as forward had it; null only if dropRate is 0

@@ -14,11 +14,12 @@ import io.fusewire.binding.SqueezeExciteProblem;
  * dst    = src * gate
  * </pre>
  *
- * Activations are (batch, pixels..., channels) in the storage type, with any number of pixel axes; everything else is
- * F32: reduceWeights (squeezed, channels), reduceBias (squeezed), expandWeights (channels, squeezed), expandBias
- * (channels). All tensors are on the stream's device. Every method
- * throws {@link IllegalArgumentException} for a tensor that does not fit and {@link IllegalStateException} for a closed
- * one, before anything is launched. One object may serve any number of streams and threads.
+ * Activations are (batch, pixels..., channels) in the storage type, with any number of pixel axes;
+ * everything else is F32: reduceWeights (squeezed, channels), reduceBias (squeezed), expandWeights
+ * (channels, squeezed), expandBias (channels). All tensors are on the stream's device. Every method
+ * throws {@link IllegalArgumentException} for a tensor that does not fit and {@link
+ * IllegalStateException} for a closed one, before anything is launched. One object may serve any
+ * number of streams and threads.
  */
 public final class SqueezeExcite {
   private static final String FORWARD = "SqueezeExcite.forward";
@@ -160,7 +161,8 @@ public final class SqueezeExcite {
    * @param pooled as forward wrote it
    * @param hidden as forward wrote it
    * @param gate as forward wrote it
-   * @param diffSrc (batch, pixels..., channels), overwritten; may be diffDst itself, shares no memory with src
+   * @param diffSrc (batch, pixels..., channels), overwritten; may be diffDst itself, shares no
+   *     memory with src
    * @param diffReduceWeights (squeezed, channels), overwritten
    * @param diffReduceBias (squeezed), overwritten
    * @param diffExpandWeights (channels, squeezed), overwritten

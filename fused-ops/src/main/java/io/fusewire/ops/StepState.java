@@ -5,8 +5,9 @@ import io.fusewire.binding.Fusewire;
 import io.fusewire.binding.Step;
 
 /**
- * What changes from training step to training step, in device memory, so that a captured step can be replayed: the random
- * seed and step number of dropout, drop-connect and augmentation, and the optimizer's rates.
+ * What changes from training step to training step, in device memory, so that a captured step can
+ * be replayed: the random seed and step number of dropout, drop-connect and augmentation, and the
+ * optimizer's rates.
  */
 public final class StepState implements AutoCloseable {
   private final Tensor tensor;
@@ -83,7 +84,8 @@ public final class StepState implements AutoCloseable {
     if (step == null) {
       if (needed) {
         throw new IllegalArgumentException(
-            operation + ": step is null, but random numbers are drawn; it may be null only if none are");
+            operation
+                + ": step is null, but random numbers are drawn; it may be null only if none are");
       }
       return 0;
     }

@@ -5,8 +5,8 @@ import io.fusewire.binding.Fusewire;
 import java.lang.ref.Cleaner;
 
 /**
- * An ordered queue of operations on one device. On a GPU operations are asynchronous; on a CPU each has finished when its
- * call returns. A stream may be used by one thread at a time.
+ * An ordered queue of operations on one device. On a GPU operations are asynchronous; on a CPU each
+ * has finished when its call returns. A stream may be used by one thread at a time.
  */
 public final class Stream implements AutoCloseable {
   private static final Cleaner CLEANER = Cleaner.create();
@@ -55,14 +55,16 @@ public final class Stream implements AutoCloseable {
   /**
    * Waits until all work given to the stream is done.
    *
-   * @throws DeviceException if the device reported an error since the stream was opened; the message names the operation
+   * @throws DeviceException if the device reported an error since the stream was opened; the
+   *     message names the operation
    */
   public void synchronize() {
     Status.check(Fusewire.fw_stream_synchronize(handle()));
   }
 
   /**
-   * Sets how many threads an operation may use on a CPU. Results do not depend on it. Ignored on a GPU.
+   * Sets how many threads an operation may use on a CPU. Results do not depend on it. Ignored on a
+   * GPU.
    *
    * @param threads number of threads, 0 for all cores
    * @return this
@@ -74,8 +76,8 @@ public final class Stream implements AutoCloseable {
   }
 
   /**
-   * Sets the order in which a checked device runs the threads of a block. Results do not depend on it. Ignored on other
-   * devices.
+   * Sets the order in which a checked device runs the threads of a block. Results do not depend on
+   * it. Ignored on other devices.
    *
    * @param order 0 ascending, 1 descending, anything else is a seed
    * @return this

@@ -7,9 +7,10 @@ import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 
 /**
- * Native structs that live as long as the Java object that describes them: problem sizes and the like, a hundred bytes
- * each, in host memory. They are freed when unreachable. JavaCPP's own deallocator is not used, because it refuses to
- * allocate, however little, once the process has more memory than a multiple of the Java heap; tensors count there.
+ * Native structs that live as long as the Java object that describes them: problem sizes and the
+ * like, a hundred bytes each, in host memory. They are freed when unreachable. JavaCPP's own
+ * deallocator is not used, because it refuses to allocate, however little, once the process has
+ * more memory than a multiple of the Java heap; tensors count there.
  */
 final class Struct {
   private static final Cleaner CLEANER = Cleaner.create();
@@ -18,7 +19,11 @@ final class Struct {
 
   /** A zeroed struct of the type that {@code cast} makes of a pointer. */
   static <P extends Pointer> P allocate(Class<P> type, Function<Pointer, P> cast) {
-    return zeroed(cast, Loader.sizeof(type));
+    long bytes = Loader.sizeof(type);
+    if (bytes <= 0) {
+      throw new FusewireException("The native binding does not know " + type.getSimpleName());
+    }
+    return zeroed(cast, bytes);
   }
 
   /** Zeroed host memory of a number of bytes. */

@@ -6,13 +6,15 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /**
- * A dense array in the memory of one {@link Device}: owned ({@link #allocate}), foreign ({@link #view}) or part of
- * another tensor ({@link #slice}). Rows are contiguous, the last axis varies fastest; activations are NHWC.
+ * A dense array in the memory of one {@link Device}: owned ({@link #allocate}), foreign ({@link
+ * #view}) or part of another tensor ({@link #slice}). Rows are contiguous, the last axis varies
+ * fastest; activations are NHWC.
  *
- * <p>A tensor that owns memory must be closed. One that is forgotten is freed when it has become unreachable, with a
- * warning on the logger {@code io.fusewire.ops}; {@code -Dfusewire.traceAllocations=true} adds where it was allocated.
- * Using a closed tensor, or a slice of one, is an {@link IllegalStateException}. Do not close a tensor while another
- * thread's operation uses it.
+ * <p>A tensor that owns memory must be closed. One that is forgotten is freed when it has become
+ * unreachable, with a warning on the logger {@code io.fusewire.ops}; {@code
+ * -Dfusewire.traceAllocations=true} adds where it was allocated. Using a closed tensor, or a slice
+ * of one, is an {@link IllegalStateException}. Do not close a tensor while another thread's
+ * operation uses it.
  */
 public final class Tensor implements AutoCloseable {
   private static final Cleaner CLEANER = Cleaner.create();
@@ -71,9 +73,10 @@ public final class Tensor implements AutoCloseable {
    *
    * @param device the device whose memory it is
    * @param dtype element type
-   * @param address address in the device's memory (on the CPU a plain pointer), aligned to the element type; 16-byte
-   *     alignment is faster
-   * @param keepAlive the owner of the memory, kept reachable as long as the view or a slice of it is; may be null
+   * @param address address in the device's memory (on the CPU a plain pointer), aligned to the
+   *     element type; 16-byte alignment is faster
+   * @param keepAlive the owner of the memory, kept reachable as long as the view or a slice of it
+   *     is; may be null
    * @param shape sizes, the slowest axis first; the memory must be dense
    * @return a view
    * @throws IllegalArgumentException if the address is 0 or not aligned, or the shape is impossible
@@ -91,10 +94,11 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * A part of this tensor's memory, seen with a type and shape of its own. The slice keeps this tensor reachable, and is
-   * closed when this tensor is.
+   * A part of this tensor's memory, seen with a type and shape of its own. The slice keeps this
+   * tensor reachable, and is closed when this tensor is.
    *
-   * @param byteOffset where the part starts, from this tensor's first byte; a multiple of the element size
+   * @param byteOffset where the part starts, from this tensor's first byte; a multiple of the
+   *     element size
    * @param dtype element type of the slice
    * @param shape sizes of the slice
    * @return the slice; closing it is not needed and frees nothing
@@ -131,7 +135,12 @@ public final class Tensor implements AutoCloseable {
     long wanted = Checks.bytes("Tensor.reshape", dtype, shape);
     if (wanted != bytes()) {
       throw new IllegalArgumentException(
-          "Tensor.reshape: " + Arrays.toString(shape) + " does not have the " + elements + " elements of " + this);
+          "Tensor.reshape: "
+              + Arrays.toString(shape)
+              + " does not have the "
+              + elements
+              + " elements of "
+              + this);
     }
     return slice(0, dtype, shape);
   }
@@ -269,8 +278,8 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Copies raw bytes, in the host's byte order, from the host into a tensor of any type. The buffer's position does not
-   * move. Direct buffers are copied without an intermediate.
+   * Copies raw bytes, in the host's byte order, from the host into a tensor of any type. The
+   * buffer's position does not move. Direct buffers are copied without an intermediate.
    *
    * @param stream a stream of this tensor's device
    * @param source with {@link #bytes} bytes remaining
@@ -374,7 +383,11 @@ public final class Tensor implements AutoCloseable {
     Checks.notNull("Tensor." + operation, "array", array);
     if (dtype != DType.U8) {
       throw new IllegalArgumentException(
-          "Tensor." + operation + ": a byte[] fits a U8 tensor, not " + this + "; wrap raw bytes in a ByteBuffer");
+          "Tensor."
+              + operation
+              + ": a byte[] fits a U8 tensor, not "
+              + this
+              + "; wrap raw bytes in a ByteBuffer");
     }
     return array;
   }

@@ -2,8 +2,9 @@
 package io.fusewire.ops;
 
 /**
- * Memory for operations that need some while they run, grown to the largest that was reserved. Reserve for every
- * operation when a network is built; then {@link #tensor} serves them all, one at a time.
+ * Memory for operations that need some while they run, grown to the largest that was reserved.
+ * Reserve for every operation when a network is built; then {@link #tensor} serves them all, one at
+ * a time.
  */
 public final class Workspace implements AutoCloseable {
   private final Device device;
@@ -21,8 +22,8 @@ public final class Workspace implements AutoCloseable {
   }
 
   /**
-   * Makes sure that there are at least as many bytes as given. What {@link #tensor} gave before may be closed by this, so
-   * no operation that uses it may be running.
+   * Makes sure that there are at least as many bytes as given. What {@link #tensor} gave before may
+   * be closed by this, so no operation that uses it may be running.
    *
    * @param bytes such as an operation's {@code workspaceBytes}
    * @return this
