@@ -10,11 +10,11 @@
 namespace fusewire::FW_EXEC {
 
 struct Accumulator {
-  static constexpr int kVectors = kSimdLanes == 16 ? 4 : 2;       // of b per step, at most
-  static constexpr int kRows = 48;                                // of a tile: a multiple of 6, 8 and 12
-  static constexpr int kColumns = kVectors * kSimdLanes;          // of a tile, at most
-  static constexpr int kMaxDepth = 2048;                          // of a tile
-  static constexpr int kEmit = kSimdLanes;                        // lanes that each() gives at a time
+  static constexpr int kVectors = kSimdLanes == 16 ? 4 : 2;  // of b per step, at most
+  static constexpr int kRows = 48;                           // of a tile: a multiple of 6, 8 and 12
+  static constexpr int kColumns = kVectors * kSimdLanes;     // of a tile, at most
+  static constexpr int kMaxDepth = 2048;                     // of a tile
+  static constexpr int kEmit = kSimdLanes;                   // lanes that each() gives at a time
   static constexpr int64_t kSharedBytes = int64_t(kRows) * kColumns * sizeof(float);
   using V = Vec<kSimdLanes>;
 
@@ -28,8 +28,8 @@ struct Accumulator {
     }
   }
 
-  // Rows of a beyond `rows` up to the next multiple of 12 are read and must be there, their values do not matter; ldb is
-  // a multiple of the SIMD width and columns of b up to it are read.
+  // Rows of a beyond `rows` up to the next multiple of 12 are read and must be there, their values do not matter; ldb
+  // is a multiple of the SIMD width and columns of b up to it are read.
   template <bool kTransposed>
   void multiply(const Block&, const float* a, int64_t lda, const float* b, int64_t ldb, int rows, int columns,
                 int depth) {
@@ -37,11 +37,11 @@ struct Accumulator {
       case 1:
         return run<12, 1, kTransposed>(a, lda, b, ldb, rows, depth);
       case 2:
-        return run<kVectors == 4 ? 12 : 6, 2, kTransposed>(a, lda, b, ldb, rows, depth);
+        return run < kVectors == 4 ? 12 : 6, 2, kTransposed > (a, lda, b, ldb, rows, depth);
       case 3:
-        return run<8, kVectors == 4 ? 3 : 1, kTransposed>(a, lda, b, ldb, rows, depth);
+        return run < 8, kVectors == 4 ? 3 : 1, kTransposed > (a, lda, b, ldb, rows, depth);
       default:
-        return run<6, kVectors == 4 ? 4 : 1, kTransposed>(a, lda, b, ldb, rows, depth);
+        return run < 6, kVectors == 4 ? 4 : 1, kTransposed > (a, lda, b, ldb, rows, depth);
     }
   }
 

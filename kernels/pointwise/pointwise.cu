@@ -62,9 +62,8 @@ fw_status pointwise_pack(const Launcher& launcher, const fw_pointwise& p, fw_add
     return pack(launcher, forward_layout(p, weights), p.in_channels, p.out_channels, packed);
   } else {
     const int64_t count = p.in_channels * p.out_channels;
-    return launch<CopyKernel>(
-        launcher, {ceil_div(count, CopyKernel::kThreads)}, 0,
-        {reinterpret_cast<const float*>(weights), reinterpret_cast<float*>(packed), count});
+    return launch<CopyKernel>(launcher, {ceil_div(count, CopyKernel::kThreads)}, 0,
+                              {reinterpret_cast<const float*>(weights), reinterpret_cast<float*>(packed), count});
   }
 }
 
@@ -74,9 +73,12 @@ fw_status product(const Launcher& launcher, const Rows<T>& left, const WeightsLa
                   int64_t rows, int64_t depth, int64_t columns, int activation, fw_address bias, fw_address residual,
                   fw_address dst, fw_address raw) {
   const bool aligned = columns % 4 == 0 && (bias | residual | dst | raw) % 16 == 0;
-  const Epilogue<T> epilogue{reinterpret_cast<T*>(dst),           reinterpret_cast<T*>(raw),
-                             reinterpret_cast<const T*>(residual), reinterpret_cast<const float*>(bias),
-                             columns,                              activation,
+  const Epilogue<T> epilogue{reinterpret_cast<T*>(dst),
+                             reinterpret_cast<T*>(raw),
+                             reinterpret_cast<const T*>(residual),
+                             reinterpret_cast<const float*>(bias),
+                             columns,
+                             activation,
                              aligned};
   return ProductKernel<T, Rows<T>>::run_all(
       launcher, {left, layout, reinterpret_cast<const float*>(packed), epilogue, rows, columns, depth, 1});
@@ -117,8 +119,8 @@ fw_status pointwise_backward_data(const Launcher& launcher, const fw_pointwise& 
 }
 
 fw_status pointwise_backward_weights(const Launcher& launcher, const fw_pointwise& p, fw_address src,
-                                     fw_address diff_dst, fw_address raw, fw_address diff_weights,
-                                     fw_address diff_bias, fw_address workspace) {
+                                     fw_address diff_dst, fw_address raw, fw_address diff_weights, fw_address diff_bias,
+                                     fw_address workspace) {
   return with_dtype(p.dtype, [&](auto t) {
     using T = decltype(t);
     return weights_gradient(launcher, rows_of<T>(diff_dst, raw, p.out_channels, p.activation),

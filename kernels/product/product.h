@@ -100,8 +100,8 @@ struct ProductKernel {
   static fw_status run_all(const Launcher& launcher, Params p) {
     const int64_t row_blocks = ceil_div(p.rows, kRows);
     const int64_t tiles = ceil_div(p.columns, kColumns);
-    // A CPU block takes all columns, so that a's prologue runs once, unless there would be too few blocks for the cores;
-    // the split depends on the shape alone.
+    // A CPU block takes all columns, so that a's prologue runs once, unless there would be too few blocks for the
+    // cores; the split depends on the shape alone.
     constexpr int64_t kEnoughBlocks = 16;
     const int64_t splits = kOneThread ? ceil_div(kEnoughBlocks, row_blocks > 0 ? row_blocks : 1) : tiles;
     p.column_tiles = int(ceil_div(tiles, splits < tiles ? splits : tiles));

@@ -9,14 +9,14 @@ namespace fusewire::FW_EXEC {
 
 template <class T>
 struct Rows {
-  const T* src;    // (rows, columns)
-  const T* raw;    // (rows, columns) or nullptr
+  const T* src;  // (rows, columns)
+  const T* raw;  // (rows, columns) or nullptr
   int64_t columns;
   int activation;  // of raw
   bool aligned;
 
-  // panel[r*ld + c] = (*this)(row0 + r, column0 + c) for r < rows, c < columns; ld >= columns rounded up to vectors, and
-  // the columns up to there become 0.
+  // panel[r*ld + c] = (*this)(row0 + r, column0 + c) for r < rows, c < columns; ld >= columns rounded up to vectors,
+  // and the columns up to there become 0.
   FW_DEVICE void load_panel(const Block& block, int64_t row0, int rows, int64_t column0, int columns, float* panel,
                             int ld) const {
     constexpr int N = kOneThread ? kLanes<T> : 4;

@@ -57,18 +57,24 @@ struct PackKernel {
     const int depth = p.depth - k0 < kDepthPerBlock ? int(p.depth - k0) : kDepthPerBlock;
     float* to = p.packed + n0 * p.depth + k0 * width;
     const WeightsLayout& l = p.layout;
-    if (l.column_stride == 1) {
-      for (int i = block.thread; i < depth * width; i += block.threads) {
-        const int k = i / width;
-        const int64_t n = n0 + (i - k * width);
-        to[i] = n < p.columns ? l.weights[n + l.depth_offset(k0 + k)] : 0.0f;
+    if constexpr (kOneThread) {
+      // Row by row of the panel: a transposed source costs one load per element, from lines that stay in the L1 cache.
+      const int columns = p.columns - n0 < width ? int(p.columns - n0) : width;
+      for (int k = 0; k < depth; k++) {
+        const float* from = l.weights + n0 * l.column_stride + l.depth_offset(k0 + k);
+        float* row = to + k * width;
+        for (int column = 0; column < columns; column++) {
+          row[column] = from[column * l.column_stride];
+        }
+        for (int column = columns; column < width; column++) {
+          row[column] = 0;
+        }
       }
     } else {
       for (int i = block.thread; i < depth * width; i += block.threads) {
-        const int column = i / depth;
-        const int k = i - column * depth;
-        const int64_t n = n0 + column;
-        to[k * width + column] = n < p.columns ? l.weights[n * l.column_stride + l.depth_offset(k0 + k)] : 0.0f;
+        const int k = i / width;
+        const int64_t n = n0 + (i - k * width);
+        to[i] = n < p.columns ? l.weights[n * l.column_stride + l.depth_offset(k0 + k)] : 0.0f;
       }
     }
   }

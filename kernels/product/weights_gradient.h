@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // diff_weights = left^T * right: left (rows, out) is the gradient of a product's result, right (rows, in) its left
 // operand; the sum runs over the many rows. Two deterministic stages: the rows are cut into chunks by the shape alone,
-// every chunk gives a partial matrix (out, in) in the workspace, and the partial ones are added in order. With one chunk
-// the second stage vanishes. diff_bias (out), the column sums of left, comes from the same pass.
+// every chunk gives a partial matrix (out, in) in the workspace, and the partial ones are added in order. With one
+// chunk the second stage vanishes. diff_bias (out), the column sums of left, comes from the same pass.
 #pragma once
 
 #include "core/tile.h"

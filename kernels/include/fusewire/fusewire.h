@@ -262,8 +262,8 @@ FW_API fw_status fw_pointwise_forward(fw_stream stream, const fw_pointwise* prob
  * problem->activation); addend (rows, in_channels) or 0, in place allowed (addend == diff_src).
  */
 FW_API fw_status fw_pointwise_backward_data(fw_stream stream, const fw_pointwise* problem, fw_address diff_dst,
-                                            fw_address weights, fw_address raw, fw_address addend, fw_address diff_src);
-FW_API fw_status fw_pointwise_backward_weights_workspace(fw_stream stream, const fw_pointwise* problem, int64_t* bytes);
+                                            fw_address weights, fw_address raw, fw_address addend, fw_address diff_src,
+                                            fw_address workspace, int64_t workspace_bytes);
 /** diff_weights = (diff_dst .* act'(raw))^T * src, diff_bias (out_channels) or 0 its column sums; overwritten. */
 FW_API fw_status fw_pointwise_backward_weights(fw_stream stream, const fw_pointwise* problem, fw_address src,
                                                fw_address diff_dst, fw_address raw, fw_address diff_weights,

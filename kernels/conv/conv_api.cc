@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/call.h"
+#include "api/conv_size.h"
+
+using namespace fusewire;
+
+namespace {
+
+fw_status check(const char* operation, const fw_conv* conv) {
+  int64_t height = 0;
+  int64_t width = 0;
+  FW_TRY(check_conv(operation, conv, &height, &width));
+  FW_TRY(check_range(operation, "in_channels", conv->in_channels, 1, 1 << 24));
+  FW_TRY(check_range(operation, "out_channels", conv->out_channels, 1, 1 << 24));
+  constexpr int64_t kMostDepth = int64_t(1) << 30;
+  const int64_t taps = conv->kernel_height * conv->kernel_width;
+  FW_TRY(check_range(operation, "kernel_height*kernel_width*in_channels", taps * conv->in_channels, 1, kMostDepth));
+  FW_TRY(check_range(operation, "kernel_height*kernel_width*out_channels", taps * conv->out_channels, 1, kMostDepth));
+  return check_sizes(operation, 1,
+                     {{"taps", taps}, {"in_channels", conv->in_channels}, {"out_channels", conv->out_channels}});
+}
+
+}  // namespace
+
+fw_status fw_conv_workspace(fw_stream stream, const fw_conv* conv, int64_t* bytes) {
+  constexpr const char* kOperation = "conv workspace";
+  FW_TRY(check(kOperation, conv));
+  return query(stream, kOperation, bytes,
+               [&](const Operations& operations) { return operations.conv_workspace(*conv); });
+}
+
+fw_status fw_conv_forward(fw_stream stream, const fw_conv* conv, fw_address src, fw_address weights, fw_address bias,
+                          fw_address dst, fw_address workspace, int64_t workspace_bytes) {
+  constexpr const char* kOperation = "conv forward";
+  FW_TRY(check(kOperation, conv));
+  if (conv->batch == 0) {
+    return FW_OK;
+  }
+  const int bytes = dtype_bytes(conv->dtype);
+  FW_TRY(check_addresses(kOperation,
+                         {{"src", src, bytes}, {"weights", weights, 4}, {"bias", bias, 4, true}, {"dst", dst, bytes}}));
+  return call(stream, kOperation, [&](const Operations& operations, const Launcher& launcher) {
+    FW_TRY(check_workspace(kOperation, workspace, workspace_bytes, operations.conv_workspace(*conv)));
+    return operations.conv_forward(launcher, *conv, src, weights, bias, dst, workspace);
+  });
+}
+
+fw_status fw_conv_backward_data(fw_stream stream, const fw_conv* conv, fw_address diff_dst, fw_address weights,
+                                fw_address diff_src, fw_address workspace, int64_t workspace_bytes) {
+  constexpr const char* kOperation = "conv backward data";
+  FW_TRY(check(kOperation, conv));
+  if (conv->batch == 0) {
+    return FW_OK;
+  }
+  const int bytes = dtype_bytes(conv->dtype);
+  FW_TRY(check_addresses(kOperation,
+                         {{"diff_dst", diff_dst, bytes}, {"weights", weights, 4}, {"diff_src", diff_src, bytes}}));
+  return call(stream, kOperation, [&](const Operations& operations, const Launcher& launcher) {
+    FW_TRY(check_workspace(kOperation, workspace, workspace_bytes, operations.conv_workspace(*conv)));
+    return operations.conv_backward_data(launcher, *conv, diff_dst, weights, diff_src, workspace);
+  });
+}
+
+fw_status fw_conv_backward_weights(fw_stream stream, const fw_conv* conv, fw_address src, fw_address diff_dst,
+                                   fw_address diff_weights, fw_address diff_bias, fw_address workspace,
+                                   int64_t workspace_bytes) {
+  constexpr const char* kOperation = "conv backward weights";
+  FW_TRY(check(kOperation, conv));
+  const int bytes = dtype_bytes(conv->dtype);
+  const bool empty = conv->batch == 0;  // then the gradients are 0 and the activations may be absent
+  FW_TRY(check_addresses(kOperation, {{"src", src, bytes, empty},
+                                      {"diff_dst", diff_dst, bytes, empty},
+                                      {"diff_weights", diff_weights, 4},
+                                      {"diff_bias", diff_bias, 4, true}}));
+  return call(stream, kOperation, [&](const Operations& operations, const Launcher& launcher) {
+    FW_TRY(check_workspace(kOperation, workspace, workspace_bytes, operations.conv_workspace(*conv)));
+    return operations.conv_backward_weights(launcher, *conv, src, diff_dst, diff_weights, diff_bias, workspace);
+  });
+}
