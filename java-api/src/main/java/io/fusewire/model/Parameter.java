@@ -75,6 +75,20 @@ public record Parameter(String name, Kind kind, List<Integer> shape, long offset
   }
 
   /**
+   * Shape in the kernels' layout.
+   *
+   * @return extents
+   */
+  public long[] kernelShape() {
+    return switch (kind) {
+      case CONVOLUTION -> new long[] {shape.get(0), shape.get(2), shape.get(3), shape.get(1)};
+      case DEPTHWISE -> new long[] {shape.get(2), shape.get(3), shape.get(0)};
+      case POINTWISE -> new long[] {shape.get(0), shape.get(1)};
+      default -> shape.stream().mapToLong(Integer::longValue).toArray();
+    };
+  }
+
+  /**
    * Reorders values from PyTorch's layout to that of the kernels.
    *
    * @param file values in the order of {@link #shape()}
