@@ -9,6 +9,7 @@ module io.fusewire {
   requires xchart;
 
   exports io.fusewire.data;
+  exports io.fusewire.graph;
   exports io.fusewire.io;
   exports io.fusewire.model;
   exports io.fusewire.train;

@@ -9,9 +9,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Gives every value of a list of steps, and every step's workspace, a place in one arena, so that two share bytes only if they
- * are never needed at the same time. Places are chosen largest first, each in the smallest gap that is free for its whole life
- * (arXiv 2001.03288, "greedy by size"). The peak is known before anything is allocated.
+ * Gives every value of a list of steps, and every step's workspace, a place in one arena, so that
+ * two share bytes only if they are never needed at the same time. Places are chosen largest first,
+ * each in the smallest gap that is free for its whole life (arXiv 2001.03288, "greedy by size").
+ * The peak is known before anything is allocated.
  */
 public final class MemoryPlan {
   /** Places are multiples of this many bytes. */
@@ -119,8 +120,7 @@ public final class MemoryPlan {
   }
 
   private void place(List<Place> unplaced) {
-    unplaced.sort(
-        Comparator.comparingLong(Place::bytes).reversed().thenComparingInt(Place::first));
+    unplaced.sort(Comparator.comparingLong(Place::bytes).reversed().thenComparingInt(Place::first));
     // Kept sorted by offset, so that one walk finds all gaps.
     List<Place> placed = new ArrayList<>();
     for (Place item : unplaced) {

@@ -8,7 +8,10 @@ import io.fusewire.ops.Device;
 import io.fusewire.ops.Stream;
 import io.fusewire.ops.Tensor;
 
-/** One f32 buffer on a device with a network's parameters, or with something that goes along with them, such as gradients. */
+/**
+ * One f32 buffer on a device with a network's parameters, or with something that goes along with
+ * them, such as gradients.
+ */
 public final class ParameterBuffer implements AutoCloseable {
   private final Parameters parameters;
   private final Tensor all;
@@ -18,15 +21,14 @@ public final class ParameterBuffer implements AutoCloseable {
    *
    * @param device where
    * @param parameters what it holds
-   * @param trainedOnly true for gradients and optimizer states, which running statistics do not have
+   * @param trainedOnly true for gradients and optimizer states, which running statistics do not
+   *     have
    */
   public ParameterBuffer(Device device, Parameters parameters, boolean trainedOnly) {
     this.parameters = parameters;
     all =
         Tensor.allocate(
-            device,
-            DType.F32,
-            trainedOnly ? parameters.trainedElements() : parameters.elements());
+            device, DType.F32, trainedOnly ? parameters.trainedElements() : parameters.elements());
   }
 
   /**
@@ -45,8 +47,7 @@ public final class ParameterBuffer implements AutoCloseable {
    * @return a slice in the kernels' layout
    */
   public Tensor of(Parameter parameter) {
-    return all.slice(
-        parameter.offset() * DType.F32.bytes(), DType.F32, parameter.kernelShape());
+    return all.slice(parameter.offset() * DType.F32.bytes(), DType.F32, parameter.kernelShape());
   }
 
   /**

@@ -35,8 +35,7 @@ public final class Program {
     runs = new Runnable[steps.size()];
     for (int s = 0; s < runs.length; s++) {
       long bytes = steps.get(s).workspaceBytes();
-      Tensor workspace =
-          bytes == 0 ? null : arena.slice(plan.workspaceOffset(s), DType.U8, bytes);
+      Tensor workspace = bytes == 0 ? null : arena.slice(plan.workspaceOffset(s), DType.U8, bytes);
       runs[s] =
           steps
               .get(s)

@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.function.Function;
 
 /**
- * One thing a graph does: an operation's forward pass, or part of its backward pass. Says what it touches, so that memory can
- * be planned before anything runs.
+ * One thing a graph does: an operation's forward pass, or part of its backward pass. Says what it
+ * touches, so that memory can be planned before anything runs.
  *
  * @param name for messages
  * @param reads values it reads

@@ -4,7 +4,10 @@ package io.fusewire.graph;
 import io.fusewire.ops.DType;
 import java.util.Arrays;
 
-/** Something that steps of a graph read and write: an array with a name, whose place in memory a {@link MemoryPlan} decides. */
+/**
+ * Something that steps of a graph read and write: an array with a name, whose place in memory a
+ * {@link MemoryPlan} decides.
+ */
 public final class Value {
   private final String name;
   private final DType dtype;

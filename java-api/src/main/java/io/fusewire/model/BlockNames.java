@@ -5,7 +5,7 @@ package io.fusewire.model;
  * timm's names of one block's layers, without {@code .weight}. In a block without expansion {@code
  * conv_pw} and {@code bn1} are the projection and the depthwise BatchNorm.
  */
-record BlockNames(
+public record BlockNames(
     String expand,
     String expandNorm,
     String depthwise,
@@ -15,7 +15,13 @@ record BlockNames(
     String project,
     String projectNorm) {
 
-  static BlockNames of(Block block) {
+  /**
+   * Names of a block.
+   *
+   * @param block the block
+   * @return its layers' names
+   */
+  public static BlockNames of(Block block) {
     String p = block.prefix() + ".";
     if (block.expands()) {
       return new BlockNames(

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.graph;
+
+import io.fusewire.model.EfficientNet;
+import io.fusewire.ops.DType;
+import io.fusewire.ops.Stream;
+import io.fusewire.ops.Tensor;
+
+/**
+ * What the operations of one training graph share.
+ *
+ * @param stream where they run
+ * @param net the architecture
+ * @param batch images at a time
+ * @param dtype storage type of activations
+ * @param state parameters, gradients and the step's state; null while memory is only estimated, so
+ *     not to be asked before a program is bound
+ */
+record Context(Stream stream, EfficientNet net, long batch, DType dtype, TrainingState state) {
+
+  Tensor value(String name) {
+    return state.values().of(name);
+  }
+
+  Tensor gradient(String name) {
+    return state.gradients().of(name);
+  }
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.graph;
+
+import io.fusewire.model.EfficientNet;
+import io.fusewire.model.MemoryEstimate;
+import io.fusewire.ops.DType;
+import io.fusewire.ops.ImageBatch;
+import io.fusewire.ops.OptimizerSettings;
+import io.fusewire.ops.Stream;
+import io.fusewire.ops.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * An EfficientNet as a list of training steps: images, forward pass, loss, backward pass. For the
+ * backward pass it keeps raw convolution outputs, their statistics, and the activations that a
+ * filter gradient or squeeze-and-excite reads.
+ */
+public final class TrainingNetwork implements AutoCloseable {
+  // Random streams: augmentation, head, then one per block.
+  private static final int IMAGE_LAYER = 0;
+  private static final int HEAD_LAYER = 1;
+  private static final int FIRST_BLOCK_LAYER = 2;
+
+  private final List<Step> steps = new ArrayList<>();
+  private final Value images;
+  private final Value input;
+  private final Value labels;
+  private final HeadOperation head;
+  private final int forwardSteps;
+  private final MemoryPlan plan;
+  private Tensor arena;
+  private Program program;
+
+  private TrainingNetwork(Context context, ImageInput from, double labelSmoothing) {
+    EfficientNet net = context.net();
+    long batch = context.batch();
+    int side = net.resolution();
+    input = new Value("input", context.dtype(), batch, side, side, net.inputChannels());
+    labels = new Value("labels", DType.I32, batch);
+    if (from == null) {
+      images = input;
+    } else {
+      images = from.value(batch);
+      if (images.size(3) != net.inputChannels()) {
+        throw new IllegalArgumentException(
+            "images have %d channels, the network takes %d"
+                .formatted(images.size(3), net.inputChannels()));
+      }
+      steps.add(imageStep(context, from));
+    }
+    List<Operation> operations = new ArrayList<>();
+    Value features = TrainingLayers.add(context, input, FIRST_BLOCK_LAYER, operations);
+    head = new HeadOperation(context, labelSmoothing, HEAD_LAYER, features, labels);
+    operations.add(head);
+    operations.forEach(o -> o.forward(steps));
+    forwardSteps = steps.size();
+    Gradients gradients = new Gradients();
+    for (int i = operations.size() - 1; i >= 0; i--) {
+      operations.get(i).backward(gradients, steps);
+    }
+    plan = MemoryPlan.of(steps, List.of(images, labels), List.of(head.losses(), head.correct()));
+  }
+
+  private Step imageStep(Context context, ImageInput from) {
+    ImageBatch operation =
+        from.operation(context.batch(), context.net().resolution(), context.dtype(), IMAGE_LAYER);
+    return new Step(
+        "images",
+        List.of(images),
+        List.of(input),
+        0,
+        m -> {
+          var x = m.of(images);
+          var y = m.of(input);
+          var step = from.random() ? context.state().step() : null;
+          return () -> operation.forward(context.stream(), step, x, y);
+        });
+  }
+
+  /**
+   * Plans a network's memory and allocates its arena.
+   *
+   * @param stream where it runs
+   * @param net the architecture
+   * @param batch images at a time; at least 2, since BatchNorm needs more than one value
+   * @param dtype storage type of activations
+   * @param images how uint8 images come in; null: {@link #images()} is the normalised input itself
+   * @param labelSmoothing share of the target that is spread over all classes
+   * @param state parameters and what goes along with them; stays the caller's
+   * @return the network, to be closed
+   * @throws io.fusewire.ops.FusewireException if the device has too little memory
+   */
+  public static TrainingNetwork open(
+      Stream stream,
+      EfficientNet net,
+      long batch,
+      DType dtype,
+      ImageInput images,
+      double labelSmoothing,
+      TrainingState state) {
+    TrainingNetwork network =
+        new TrainingNetwork(new Context(stream, net, batch, dtype, state), images, labelSmoothing);
+    network.arena = Tensor.allocate(stream.device(), DType.U8, network.plan.arenaBytes());
+    network.program = new Program(network.steps, network.plan, network.arena);
+    return network;
+  }
+
+  /**
+   * Computes how much memory training needs, without allocating any.
+   *
+   * @param stream a stream of the device
+   * @param net the architecture
+   * @param batch images at a time
+   * @param dtype storage type of activations
+   * @param images how uint8 images come in; null: as normalised input
+   * @param kind which optimizer, which decides how many states there are
+   * @param withAverage whether a moving average is kept
+   * @return the plan's numbers
+   */
+  public static MemoryEstimate estimate(
+      Stream stream,
+      EfficientNet net,
+      long batch,
+      DType dtype,
+      ImageInput images,
+      OptimizerSettings.Kind kind,
+      boolean withAverage) {
+    MemoryPlan plan =
+        new TrainingNetwork(new Context(stream, net, batch, dtype, null), images, 0).plan;
+    return new MemoryEstimate(
+        batch, plan.arenaBytes(), TrainingState.bytes(net.parameters(), kind, withAverage));
+  }
+
+  /** Runs images, forward pass, loss and backward pass. On a GPU they are only queued. */
+  public void run() {
+    program.run();
+  }
+
+  /**
+   * Where a batch of images goes before {@link #run}.
+   *
+   * @return (batch, height, width, channels), uint8 or, without an image input, of the storage type
+   */
+  public Tensor images() {
+    return program.tensor(images);
+  }
+
+  /**
+   * Where the labels go before {@link #run}; negative ones do not count.
+   *
+   * @return (batch), i32
+   */
+  public Tensor labels() {
+    return program.tensor(labels);
+  }
+
+  /**
+   * Loss of every image, after {@link #run}.
+   *
+   * @return (batch), f32
+   */
+  public Tensor losses() {
+    return program.tensor(head.losses());
+  }
+
+  /**
+   * Which images were told rightly, after {@link #run}.
+   *
+   * @return (batch), i32, 0 or 1
+   */
+  public Tensor correct() {
+    return program.tensor(head.correct());
+  }
+
+  /**
+   * All activation memory. Between two runs nothing in it is needed but images and labels, so
+   * others may use it then.
+   *
+   * @return U8
+   */
+  public Tensor arena() {
+    return arena;
+  }
+
+  /**
+   * The steps with their memory, for measuring.
+   *
+   * @return the program
+   */
+  public Program program() {
+    return program;
+  }
+
+  /**
+   * Number of steps up to and including the loss; the rest are the backward pass.
+   *
+   * @return a count
+   */
+  public int forwardSteps() {
+    return forwardSteps;
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}
