@@ -349,6 +349,7 @@ final class Checks {
    * Keeps tensors from being collected, and so freed, before a native call that only knows their
    * addresses has returned.
    */
+  @SuppressWarnings("ReachabilityFenceUsage") // a native call does not throw
   static void reachable(Object a, Object b, Object c, Object d) {
     Reference.reachabilityFence(a);
     Reference.reachabilityFence(b);

@@ -4,9 +4,10 @@ package io.fusewire.ops;
 import io.fusewire.binding.ConvProblem;
 
 /**
- * Size of a 2-D convolution (cross-correlation), in elements and pixels. The source is (batch,
- * inHeight, inWidth, inChannels) and the result (batch, outHeight, outWidth, outChannels), with per
- * axis
+ * Size of a 2-D convolution (cross-correlation), in elements and pixels. Sizes out of range, an
+ * empty result, or a tensor of more than 2^63-1 bytes are an {@link IllegalArgumentException}. The
+ * source is (batch, inHeight, inWidth, inChannels) and the result (batch, outHeight, outWidth,
+ * outChannels), with per axis
  *
  * <pre>out = (in + padBefore + padAfter - dilation*(kernel-1) - 1) / stride + 1</pre>
  *
@@ -46,10 +47,24 @@ public record ConvShape(
   private static final String NAME = "ConvShape";
 
   /**
-   * Checks the sizes.
+   * Checks the values.
    *
-   * @throws IllegalArgumentException if one is out of range, the result would be empty, or a tensor
-   *     of it would exceed 2^63-1 bytes
+   * @param batch images, 0 allowed
+   * @param inHeight rows of the source
+   * @param inWidth columns of the source
+   * @param inChannels channels of the source
+   * @param outChannels channels of the result; a depthwise convolution has as many as the source
+   * @param kernelHeight rows of the filter
+   * @param kernelWidth columns of the filter
+   * @param strideHeight rows between results
+   * @param strideWidth columns between results
+   * @param dilationHeight rows between filter taps
+   * @param dilationWidth columns between filter taps
+   * @param padTop rows of zeros above
+   * @param padBottom rows of zeros below
+   * @param padLeft columns of zeros to the left
+   * @param padRight columns of zeros to the right
+   * @throws IllegalArgumentException if one is out of range
    */
   public ConvShape {
     Checks.notNegative(NAME, "batch", batch);

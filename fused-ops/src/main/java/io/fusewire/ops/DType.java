@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.ops;
 
+import io.fusewire.binding.Fusewire;
+
 /** Element type of a tensor. */
 public enum DType {
   /** IEEE 754 binary32; the type of all parameters, gradients of parameters and statistics. */
-  F32(0, 4, true),
+  F32(Fusewire.FW_F32, 4, true),
   /** bfloat16: the upper half of a binary32. A storage type of activations. */
-  BF16(1, 2, true),
+  BF16(Fusewire.FW_BF16, 2, true),
   /** IEEE 754 binary16. A storage type of activations. */
-  F16(2, 2, true),
+  F16(Fusewire.FW_F16, 2, true),
   /** Signed 32-bit integer: labels. */
   I32(-1, 4, false),
   /** Unsigned 8-bit integer: images, workspaces and raw memory. */

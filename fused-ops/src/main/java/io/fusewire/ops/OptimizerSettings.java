@@ -6,6 +6,7 @@ import io.fusewire.binding.Fusewire;
 /**
  * Which optimizer, and what does not change from step to step. Start with {@link #sgd}, {@link
  * #rmsProp} or {@link #adamW}; learning rate and momentum are of the step, in {@link StepState}.
+ * Values out of range are an {@link IllegalArgumentException}.
  *
  * @param kind update rule
  * @param nesterov SGD: Nesterov's momentum
@@ -66,6 +67,15 @@ public record OptimizerSettings(
   /**
    * Checks the values.
    *
+   * @param kind update rule
+   * @param nesterov SGD: Nesterov's momentum
+   * @param decay RMSProp: decay of the mean square; AdamW: beta2
+   * @param epsilon RMSProp: inside the root; AdamW: outside
+   * @param clipNorm more than 0: gradients are scaled down to this 2-norm; 0: they are not
+   * @param dynamicLossScale whether the loss scale grows and backs off
+   * @param growthFactor factor of growth, at least 1
+   * @param backoffFactor factor after an overflow, more than 0 and at most 1
+   * @param growthInterval steps without overflow before growth, at least 1
    * @throws IllegalArgumentException if one is out of range
    */
   public OptimizerSettings {
