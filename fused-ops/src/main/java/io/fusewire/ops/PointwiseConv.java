@@ -231,7 +231,7 @@ public final class PointwiseConv {
     long addendAddress =
         Checks.optionalRows(DATA, "addend", addend, stream, dtype, rows, inChannels);
     long diffSrcAddress = in(DATA, "diffSrc", diffSrc, stream);
-    Checks.workspace(DATA, workspace, stream);
+    long workspaceAddress = Checks.workspace(DATA, workspace, stream);
     Checks.disjoint(DATA, "diffSrc", diffSrc, "diffDst", diffDst);
     Checks.disjoint(DATA, "diffSrc", diffSrc, "raw", raw);
     Checks.sameOrDisjoint(DATA, "diffSrc", diffSrc, "addend", addend);
@@ -243,7 +243,9 @@ public final class PointwiseConv {
             weightsAddress,
             rawAddress,
             addendAddress,
-            diffSrcAddress));
+            diffSrcAddress,
+            workspaceAddress,
+            Checks.workspaceBytes(workspace)));
     Checks.reachable(diffDst, weights, raw, addend);
     Checks.reachable(diffSrc, workspace, null, null);
   }

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.graph;
+
+import io.fusewire.model.EfficientNet;
+import io.fusewire.model.MemoryEstimate;
+import io.fusewire.ops.DType;
+import io.fusewire.ops.DropoutHead;
+import io.fusewire.ops.ImageBatch;
+import io.fusewire.ops.SampleMode;
+import io.fusewire.ops.Stream;
+import io.fusewire.ops.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * An EfficientNet as a list of inference steps: BatchNorm folded into the convolutions, activation
+ * in their epilogues, the residual in the projection's. Weights are prepared once, by {@link
+ * #load}.
+ */
+public final class InferenceNetwork implements AutoCloseable {
+  private final Stream stream;
+  private final EfficientNet net;
+  private final InferenceLayers layers;
+  private final List<Step> steps = new ArrayList<>();
+  private final Value images;
+  private final Value logits;
+  private final Value probabilities;
+  private final Value labels;
+  private final Value losses;
+  private final Value correct;
+  private final DropoutHead head;
+  private final MemoryPlan plan;
+  private Tensor arena;
+  private boolean ownsArena;
+  private Tensor weights;
+  private Program program;
+
+  private InferenceNetwork(
+      Stream stream, EfficientNet net, long batch, DType dtype, ImageInput from) {
+    this.stream = stream;
+    this.net = net;
+    int side = net.resolution();
+    Value input = new Value("input", dtype, batch, side, side, net.inputChannels());
+    if (from == null) {
+      images = input;
+    } else {
+      images = from.value(batch);
+      if (images.size(3) != net.inputChannels()) {
+        throw new IllegalArgumentException(
+            "images have %d channels, the network takes %d"
+                .formatted(images.size(3), net.inputChannels()));
+      }
+      ImageBatch operation = from.operation(batch, side, dtype, 0);
+      steps.add(
+          new Step(
+              "images",
+              List.of(images),
+              List.of(input),
+              0,
+              m -> {
+                var x = m.of(images);
+                var y = m.of(input);
+                return () -> operation.forward(stream, null, x, y);
+              }));
+    }
+    layers = new InferenceLayers(stream, net, dtype, steps);
+    final Value pooled = layers.add(input);
+    logits = new Value("logits", DType.F32, batch, net.classes());
+    probabilities = new Value("probabilities", DType.F32, batch, net.classes());
+    labels = new Value("labels", DType.I32, batch);
+    losses = new Value("losses", DType.F32, batch);
+    correct = new Value("correct", DType.I32, batch);
+    head =
+        new DropoutHead(
+            batch, net.headChannels(), net.classes(), 1, 0, 0, SampleMode.AVERAGE_LOSSES, 0);
+    var headWeights = layers.slot("classifier.weight", net.classes(), net.headChannels());
+    var headBias = layers.slot("classifier.bias", net.classes());
+    steps.add(
+        new Step(
+            "classifier",
+            List.of(pooled),
+            List.of(logits, probabilities),
+            head.workspaceBytes(stream),
+            m -> {
+              var x = m.of(pooled);
+              var z = m.of(logits);
+              var p = m.of(probabilities);
+              var w = headWeights.tensor(weights);
+              var b = headBias.tensor(weights);
+              var workspace = m.workspace();
+              return () -> head.inference(stream, x, w, b, z, p, workspace);
+            }));
+    plan =
+        MemoryPlan.of(
+            steps,
+            List.of(images, labels, losses, correct),
+            List.of(logits, probabilities, labels, losses, correct));
+  }
+
+  /**
+   * Plans a network's memory and allocates it.
+   *
+   * @param stream where it runs
+   * @param net the architecture
+   * @param batch images at a time
+   * @param dtype storage type of activations
+   * @param images how uint8 images come in; null: {@link #images()} is the normalised input itself
+   * @param shared memory to use for activations if it is large enough, such as a training network's
+   *     between its runs; or null
+   * @return the network without weights, to be closed
+   * @throws io.fusewire.ops.FusewireException if the device has too little memory
+   */
+  public static InferenceNetwork open(
+      Stream stream, EfficientNet net, long batch, DType dtype, ImageInput images, Tensor shared) {
+    InferenceNetwork network = new InferenceNetwork(stream, net, batch, dtype, images);
+    network.ownsArena = shared == null || shared.bytes() < network.plan.arenaBytes();
+    network.arena =
+        network.ownsArena
+            ? Tensor.allocate(stream.device(), DType.U8, network.plan.arenaBytes())
+            : shared;
+    network.weights = Tensor.allocate(stream.device(), DType.U8, network.layers.weightBytes());
+    network.layers.bind(network.weights);
+    network.program = new Program(network.steps, network.plan, network.arena);
+    return network;
+  }
+
+  /**
+   * Computes how much memory inference needs, without allocating any.
+   *
+   * @param stream a stream of the device
+   * @param net the architecture
+   * @param batch images at a time
+   * @param dtype storage type of activations
+   * @param images how uint8 images come in; null: as normalised input
+   * @return the plan's numbers
+   */
+  public static MemoryEstimate estimate(
+      Stream stream, EfficientNet net, long batch, DType dtype, ImageInput images) {
+    InferenceNetwork network = new InferenceNetwork(stream, net, batch, dtype, images);
+    return new MemoryEstimate(batch, network.plan.arenaBytes(), network.layers.weightBytes());
+  }
+
+  /**
+   * Folds and prepares weights. May be called again with others.
+   *
+   * @param values all parameters and running statistics in the kernels' layouts
+   */
+  public void load(float[] values) {
+    layers.load(new FoldedWeights(net, values), weights);
+  }
+
+  /** Runs the network. On a GPU it is only queued. */
+  public void run() {
+    program.run();
+  }
+
+  /** Computes losses and right answers of the last {@link #run} for {@link #labels()}. */
+  public void score() {
+    head.crossEntropy(
+        stream,
+        program.tensor(logits),
+        program.tensor(labels),
+        program.tensor(losses),
+        program.tensor(correct));
+  }
+
+  /**
+   * Where a batch of images goes before {@link #run}.
+   *
+   * @return (batch, height, width, channels), uint8 or, without an image input, of the storage type
+   */
+  public Tensor images() {
+    return program.tensor(images);
+  }
+
+  /**
+   * Where labels go before {@link #score}; negative ones do not count.
+   *
+   * @return (batch), i32
+   */
+  public Tensor labels() {
+    return program.tensor(labels);
+  }
+
+  /**
+   * The classifier's outputs, after {@link #run}.
+   *
+   * @return (batch, classes), f32
+   */
+  public Tensor logits() {
+    return program.tensor(logits);
+  }
+
+  /**
+   * Their softmax, after {@link #run}.
+   *
+   * @return (batch, classes), f32
+   */
+  public Tensor probabilities() {
+    return program.tensor(probabilities);
+  }
+
+  /**
+   * Cross-entropy of every image, after {@link #score}.
+   *
+   * @return (batch), f32
+   */
+  public Tensor losses() {
+    return program.tensor(losses);
+  }
+
+  /**
+   * Which images were told rightly, after {@link #score}.
+   *
+   * @return (batch), i32, 0 or 1
+   */
+  public Tensor correct() {
+    return program.tensor(correct);
+  }
+
+  /**
+   * The steps with their memory, for measuring.
+   *
+   * @return the program
+   */
+  public Program program() {
+    return program;
+  }
+
+  @Override
+  public void close() {
+    weights.close();
+    if (ownsArena) {
+      arena.close();
+    }
+  }
+}
