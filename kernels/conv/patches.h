@@ -92,7 +92,7 @@ struct Patches {
         if (run > end - to) {
           run = end - to;
         }
-        copy(to, p, int(run));
+        copy(to, p == nullptr ? p : p + c, int(run));
         to += run;
         c = 0;
         tap_x += taps;
