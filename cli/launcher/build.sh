@@ -87,5 +87,5 @@ run_java() { # folder of jars, main class, arguments...
   find_jdk || require_build_tools
   # shellcheck disable=SC2086 # several options in one variable
   exec "$JAVA_HOME/bin/java" ${FUSEWIRE_JAVA_OPTS:-} \
-    -Dfusewire.command="${FUSEWIRE_COMMAND:-./fusewire}" -cp "$jars/*" "$main" "$@"
+    -Dorg.bytedeco.javacpp.cachedir="$root/build/javacpp" -Dfusewire.command="${FUSEWIRE_COMMAND:-./fusewire}" -cp "$jars/*" "$main" "$@"
 }

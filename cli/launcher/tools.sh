@@ -13,10 +13,22 @@ fail() {
   exit 1
 }
 
-# Shows what a failed step wrote last.
+# Shows what a log says of errors, or how it ends where it names none.
+show_log() { # log file
+  local errors
+  errors=$(grep -E '\[ERROR\]|[Ee]rror:|FAILED' "$1" |
+    grep -vE '\[Help 1\]|^\[ERROR\] *$|Re-run Maven|re-run Maven|For more information|After correcting|mvn <args>' |
+    head -n 30)
+  if [ -n "$errors" ]; then
+    printf '%s\n' "$errors" | sed 's/^/  /' >&2
+  else
+    tail -n 30 "$1" | sed 's/^/  /' >&2
+  fi
+}
+
 fail_with_log() { # message, log file
-  say "$1; the end of $2:"
-  tail -n "${FUSEWIRE_LOG_LINES:-30}" "$2" | sed 's/^/  /' >&2
+  say "$1; from $2:"
+  show_log "$2"
   exit 1
 }
 

@@ -2,5 +2,16 @@
 
 /** Benchmarks of operations and models against their peers. */
 module io.fusewire.bench {
+  requires com.fasterxml.jackson.core;
+  requires com.google.protobuf;
+  requires com.microsoft.onnxruntime;
+  requires info.picocli;
   requires io.fusewire;
+  requires jmh.core;
+  requires org.bytedeco.pytorch;
+
+  exports io.fusewire.bench.calls;
+
+  opens io.fusewire.bench to
+      info.picocli;
 }

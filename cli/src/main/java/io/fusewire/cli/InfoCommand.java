@@ -2,9 +2,15 @@
 package io.fusewire.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
+import io.fusewire.graph.InferenceNetwork;
+import io.fusewire.graph.TrainingNetwork;
 import io.fusewire.model.EfficientNet;
 import io.fusewire.model.LayerSummary;
+import io.fusewire.model.MemoryEstimate;
 import io.fusewire.model.ModelSummary;
+import io.fusewire.ops.Device;
+import io.fusewire.ops.OptimizerSettings;
+import io.fusewire.ops.Stream;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.concurrent.Callable;
@@ -76,6 +82,20 @@ final class InfoCommand implements Callable<Integer> {
     return resolution == null ? network : network.toBuilder().resolution(resolution).build();
   }
 
+  private MemoryEstimate inference(EfficientNet network) {
+    try (Stream stream = Stream.open(Device.cpu())) {
+      return InferenceNetwork.estimate(stream, network, batch, dtype.value(), null);
+    }
+  }
+
+  private MemoryEstimate training(EfficientNet network) {
+    try (Stream stream = Stream.open(Device.cpu())) {
+      // RMSProp with a moving average: what 'train' does unless told otherwise.
+      return TrainingNetwork.estimate(
+          stream, network, batch, dtype.value(), null, OptimizerSettings.Kind.RMSPROP, true);
+    }
+  }
+
   private void print(PrintWriter out, ModelSummary summary) {
     Table table =
         new Table("layer", "operation", "input", "output", ">parameters", ">MMACs", ">MiB moved");
@@ -100,6 +120,19 @@ final class InfoCommand implements Callable<Integer> {
             + Quantities.bytes(summary.bytes())
             + " per image, layer by layer in "
             + dtype.name());
+    print(out, "memory, inference ", inference(summary.network()));
+    print(out, "memory, training  ", training(summary.network()));
+  }
+
+  private static void print(PrintWriter out, String what, MemoryEstimate memory) {
+    out.println(
+        Quantities.format(
+            "%s%s at batch %,d: %s of activations and workspaces, %s of parameters and their like",
+            what,
+            Quantities.bytes(memory.totalBytes()),
+            memory.batch(),
+            Quantities.bytes(memory.arenaBytes()),
+            Quantities.bytes(memory.parameterBytes())));
   }
 
   private void write(JsonGenerator json, ModelSummary summary) throws IOException {
@@ -113,6 +146,8 @@ final class InfoCommand implements Callable<Integer> {
     json.writeNumberField("macs", summary.macs());
     json.writeNumberField("bytes", summary.bytes());
     json.writeNumberField("batch", batch);
+    write(json, "inference_memory", inference(network));
+    write(json, "training_memory", training(network));
     json.writeArrayFieldStart("layers");
     for (LayerSummary layer : summary.layers()) {
       json.writeStartObject();
@@ -126,6 +161,15 @@ final class InfoCommand implements Callable<Integer> {
       json.writeEndObject();
     }
     json.writeEndArray();
+    json.writeEndObject();
+  }
+
+  private static void write(JsonGenerator json, String field, MemoryEstimate memory)
+      throws IOException {
+    json.writeObjectFieldStart(field);
+    json.writeNumberField("total", memory.totalBytes());
+    json.writeNumberField("activations", memory.arenaBytes());
+    json.writeNumberField("parameters", memory.parameterBytes());
     json.writeEndObject();
   }
 }

@@ -50,13 +50,14 @@ final class TrainCommand implements Callable<Integer> {
     PrintWriter log = spec.commandLine().getErr();
     TrainConfig config = options.config().resume(resume).out(out);
     TrainResult result;
-    try (TrainProgress progress = TrainProgress.on(log)) {
-      Trainer trainer = new Trainer(config, progress);
-      try (StopOnSignal stop = new StopOnSignal(trainer::stop, log)) {
+    TrainProgress progress = TrainProgress.on(log);
+    Trainer trainer = new Trainer(config, progress);
+    try (StopOnSignal stop = new StopOnSignal(trainer::stop, log)) {
+      try (progress) {
         result = trainer.run();
-        progress.close();
-        report(result, result.stopped() ? log : output);
       }
+      // Said before the JVM may end: a stopped run says how to go on.
+      report(result, result.stopped() ? log : output);
     }
     if (json) {
       output.println(TrainReport.json(result));

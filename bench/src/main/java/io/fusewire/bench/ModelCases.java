@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.bench;
+
+import io.fusewire.bench.peer.Architecture;
+import io.fusewire.bench.peer.OnnxEfficientNet;
+import io.fusewire.bench.peer.TorchEfficientNet;
+import io.fusewire.graph.InferenceNetwork;
+import io.fusewire.graph.TrainingNetwork;
+import io.fusewire.graph.TrainingState;
+import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Padding;
+import io.fusewire.ops.DType;
+import io.fusewire.ops.OptimizerSettings;
+import io.fusewire.ops.Stream;
+import io.fusewire.ops.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * A whole network beside libtorch and ONNX Runtime: same weights, same images, same threads, no
+ * dropout and no drop-connect. Every case compares results before it measures.
+ */
+final class ModelCases {
+  private static final double TRAIN_AIM = 1.0;
+  private static final double INFERENCE_AIM = 2.0;
+
+  /** Two f32 networks of a hundred layers that compute the same differ by less. */
+  private static final double WORST_ERROR = 1e-3;
+
+  private static final double PYTORCH_EPSILON = 1e-5;
+  private static final double PYTORCH_MOMENTUM = 0.1;
+
+  private final Stream stream;
+  private final int threads;
+  private final Rounds rounds;
+  private final EfficientNet net;
+  private final float[] values;
+  private final Architecture architecture;
+  private final TorchEfficientNet torchNet;
+
+  ModelCases(Stream stream, int threads, Rounds rounds, EfficientNet.Builder model) {
+    this.stream = stream;
+    this.threads = threads;
+    this.rounds = rounds;
+    net =
+        model
+            .padding(Padding.SYMMETRIC)
+            .batchNorm(PYTORCH_EPSILON, PYTORCH_MOMENTUM)
+            .dropout(0)
+            .dropConnect(0)
+            .samples(1)
+            .build();
+    values = net.parameters().initialValues(1);
+    architecture = Architecture.of(net, values);
+    torchNet = new TorchEfficientNet(architecture, PYTORCH_MOMENTUM, threads);
+  }
+
+  private String name(String what, int batch) {
+    return "%s@%d/%s/batch%d/f32".formatted(net.name(), net.resolution(), what, batch);
+  }
+
+  private float[] images(int batch) {
+    Random random = new Random(batch);
+    float[] images = new float[batch * net.resolution() * net.resolution() * 3];
+    for (int i = 0; i < images.length; i++) {
+      images[i] = (float) random.nextGaussian();
+    }
+    return images;
+  }
+
+  /** One forward and backward pass with the loss, beside libtorch's. */
+  Measurement train(int batch) throws Exception {
+    float[] images = images(batch);
+    int[] labels = new int[batch];
+    long[] longLabels = new long[batch];
+    for (int i = 0; i < batch; i++) {
+      labels[i] = i * 37 % net.classes();
+      longLabels[i] = labels[i];
+    }
+    var torchImages = torchNet.images(images, batch, net.resolution());
+    var torchLabels = torch.tensor(longLabels);
+    try (TrainingState state =
+            new TrainingState(stream, net.parameters(), OptimizerSettings.Kind.SGD, false, 1);
+        TrainingNetwork ours =
+            TrainingNetwork.open(stream, net, batch, DType.F32, null, 0, state)) {
+      state.values().load(stream, values);
+      ours.images().copyFrom(stream, images);
+      ours.labels().copyFrom(stream, labels);
+      ours.run();
+      torchNet.step(torchImages, torchLabels);
+      double error = 0;
+      for (String weight :
+          List.of("conv_stem.weight", "blocks.3.1.conv_dw.weight", "conv_head.weight")) {
+        var parameter = net.parameters().get(weight);
+        float[] gradient = parameter.toFileLayout(state.gradients().of(parameter).toFloats(stream));
+        error = Math.max(error, relativeError(gradient, torchNet.gradient(weight)));
+      }
+      requireClose(name("train", batch), error);
+      List<Timing> timings =
+          rounds.measure(
+              List.of(
+                  () -> {
+                    ours.run();
+                    stream.synchronize();
+                  },
+                  () -> torchNet.step(torchImages, torchLabels)));
+      return new Measurement(
+          name("train", batch),
+          "time",
+          "libtorch",
+          timings.get(0),
+          timings.get(1),
+          TRAIN_AIM,
+          error);
+    }
+  }
+
+  /** Inference beside ONNX Runtime and libtorch, all three in the same rounds. */
+  List<Measurement> infer(int batch) throws Exception {
+    float[] images = images(batch);
+    FloatBuffer nchw = transposed(images, batch);
+    var torchImages = torchNet.images(images, batch, net.resolution());
+    try (InferenceNetwork ours = InferenceNetwork.open(stream, net, batch, DType.F32, null, null);
+        OnnxEfficientNet onnx =
+            new OnnxEfficientNet(architecture, batch, net.resolution(), threads)) {
+      ours.load(values);
+      Tensor input = ours.images().copyFrom(stream, images);
+      ours.run();
+      float[] logits = ours.logits().toFloats(stream);
+      double onnxError = relativeError(logits, onnx.predict(nchw.duplicate()));
+      // Before any training step, so that libtorch's running statistics are still the given ones.
+      double torchError = relativeError(logits, torchNet.predict(torchImages));
+      requireClose(name("infer", batch) + " (ONNX Runtime)", onnxError);
+      requireClose(name("infer", batch) + " (libtorch)", torchError);
+      List<Timing> timings =
+          rounds.measure(
+              List.of(
+                  () -> {
+                    // Each contender is given fresh images and gives back logits on the heap.
+                    input.copyFrom(stream, images);
+                    ours.run();
+                    ours.logits().copyTo(stream, logits);
+                  },
+                  () -> onnx.predict(nchw.duplicate()),
+                  () -> torchNet.predict(torchImages)));
+      List<Measurement> measurements = new ArrayList<>();
+      measurements.add(
+          new Measurement(
+              name("infer", batch),
+              "time",
+              "onnxruntime",
+              timings.get(0),
+              timings.get(1),
+              INFERENCE_AIM,
+              onnxError));
+      measurements.add(
+          new Measurement(
+              name("infer", batch),
+              "time",
+              "libtorch",
+              timings.get(0),
+              timings.get(2),
+              TRAIN_AIM,
+              torchError));
+      return measurements;
+    }
+  }
+
+  private FloatBuffer transposed(float[] nhwc, int batch) {
+    int pixels = net.resolution() * net.resolution();
+    FloatBuffer nchw =
+        ByteBuffer.allocateDirect(nhwc.length * Float.BYTES)
+            .order(ByteOrder.nativeOrder())
+            .asFloatBuffer();
+    for (int n = 0; n < batch; n++) {
+      for (int p = 0; p < pixels; p++) {
+        for (int c = 0; c < 3; c++) {
+          nchw.put((n * 3 + c) * pixels + p, nhwc[(n * pixels + p) * 3 + c]);
+        }
+      }
+    }
+    return nchw;
+  }
+
+  private static void requireClose(String name, double error) {
+    if (!(error < WORST_ERROR)) {
+      throw new IllegalStateException(
+          name + ": the contenders do not compute the same, relative error " + error);
+    }
+  }
+
+  /** 2-norm of the difference over the 2-norm of the reference. */
+  static double relativeError(float[] values, float[] reference) {
+    if (values.length != reference.length) {
+      throw new IllegalArgumentException(
+          values.length + " values against " + reference.length + " of the reference");
+    }
+    double difference = 0;
+    double norm = 0;
+    for (int i = 0; i < values.length; i++) {
+      double d = (double) values[i] - reference[i];
+      difference += d * d;
+      norm += (double) reference[i] * reference[i];
+    }
+    return Math.sqrt(difference / norm);
+  }
+}

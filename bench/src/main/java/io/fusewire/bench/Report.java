@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.bench;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/** Shows measurements as a table and as JSON. */
+final class Report {
+  private static final double MILLI = 1e3;
+
+  private Report() {}
+
+  /** Prints a table, times in milliseconds as median (20th to 80th percentile). */
+  static void print(List<Measurement> measurements, PrintWriter out) {
+    String row = "%-34s %-13s %26s %26s %7s %7s %9s%n";
+    out.printf(row, "case", "peer", "ours, ms", "peer, ms", "ratio", "aim", "error");
+    for (Measurement m : measurements) {
+      out.printf(
+          row,
+          m.name(),
+          m.peer(),
+          milliseconds(m.ours()),
+          milliseconds(m.theirs()),
+          format("%.2f", m.ratio()),
+          format("<=%.1f", m.limit()),
+          Double.isNaN(m.error()) ? "" : format("%.1e", m.error()));
+    }
+    out.flush();
+  }
+
+  private static String milliseconds(Timing timing) {
+    return format(
+        "%.3f (%.3f-%.3f)", timing.median() * MILLI, timing.low() * MILLI, timing.high() * MILLI);
+  }
+
+  private static String format(String pattern, Object... values) {
+    return String.format(Locale.ROOT, pattern, values);
+  }
+
+  /**
+   * Writes a list: first an object on machine and settings, then one object for each measurement.
+   */
+  static void write(Map<String, String> header, List<Measurement> measurements, Path file)
+      throws IOException {
+    Path folder = file.toAbsolutePath().getParent();
+    Files.createDirectories(folder);
+    Path fresh = Files.createTempFile(folder, "bench", ".json");
+    try (var writer = Files.newBufferedWriter(fresh, StandardCharsets.UTF_8);
+        JsonGenerator json = new JsonFactory().createGenerator(writer)) {
+      json.setPrettyPrinter(new DefaultPrettyPrinter());
+      json.writeStartArray();
+      json.writeStartObject();
+      for (Map.Entry<String, String> entry : header.entrySet()) {
+        json.writeStringField(entry.getKey(), entry.getValue());
+      }
+      json.writeEndObject();
+      for (Measurement measurement : measurements) {
+        write(json, measurement);
+      }
+      json.writeEndArray();
+      json.writeRaw('\n');
+    }
+    Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  private static void write(JsonGenerator json, Measurement m) throws IOException {
+    json.writeStartObject();
+    json.writeStringField("case", m.name());
+    json.writeStringField("metric", m.metric());
+    json.writeNumberField("value", m.ours().median() * MILLI);
+    json.writeNumberField("value_p20", m.ours().low() * MILLI);
+    json.writeNumberField("value_p80", m.ours().high() * MILLI);
+    json.writeStringField("unit", "ms");
+    json.writeStringField("peer", m.peer());
+    json.writeNumberField("peer_value", m.theirs().median() * MILLI);
+    json.writeNumberField("peer_value_p20", m.theirs().low() * MILLI);
+    json.writeNumberField("peer_value_p80", m.theirs().high() * MILLI);
+    json.writeNumberField("ratio", m.ratio());
+    json.writeNumberField("aim", m.limit());
+    json.writeNumberField("runs", m.ours().runs());
+    if (Double.isFinite(m.error())) {
+      json.writeNumberField("relative_error", m.error());
+    }
+    json.writeEndObject();
+  }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.bench;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Measures contenders in turn, round after round, so that whatever else the machine does falls on
+ * all of them alike.
+ *
+ * @param warmUps rounds that are not counted
+ * @param rounds rounds that are
+ * @param restMillis pause before each run: the thread pools of OpenMP and ONNX Runtime keep
+ *     spinning for a while after their work, on cores that the next contender needs
+ */
+record Rounds(int warmUps, int rounds, int restMillis) {
+
+  /** A contender's run. */
+  interface Run {
+    void run() throws Exception;
+  }
+
+  /** Measures; one timing per contender, in their order. */
+  List<Timing> measure(List<Run> contenders) throws Exception {
+    double[][] seconds = new double[contenders.size()][rounds];
+    for (int round = -warmUps; round < rounds; round++) {
+      for (int i = 0; i < contenders.size(); i++) {
+        Thread.sleep(restMillis);
+        long start = System.nanoTime();
+        contenders.get(i).run();
+        long nanos = System.nanoTime() - start;
+        if (round >= 0) {
+          seconds[i][round] = nanos * 1e-9;
+        }
+      }
+    }
+    List<Timing> timings = new ArrayList<>();
+    for (double[] runs : seconds) {
+      timings.add(Timing.of(runs));
+    }
+    return timings;
+  }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.bench.peer;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.bytedeco.javacpp.Pointer;
+
+/**
+ * The C library's memcpy on several threads, each copying its share: what moving bytes costs on
+ * this machine.
+ */
+public final class Memcpy implements AutoCloseable {
+  private final ExecutorService pool;
+  private final List<Callable<Void>> shares = new ArrayList<>();
+  private final Pointer from;
+  private final Pointer to;
+  private int repeats = 1;
+
+  /**
+   * Prepares copies that read and write so many bytes in all, half of them each.
+   *
+   * @param traffic bytes read plus bytes written by one copy
+   * @param threads how many threads copy
+   */
+  public Memcpy(long traffic, int threads) {
+    long bytes = traffic / 2;
+    from = touched(bytes);
+    to = touched(bytes);
+    pool = Executors.newFixedThreadPool(threads);
+    for (int t = 0; t < threads; t++) {
+      long begin = bytes * t / threads;
+      long share = bytes * (t + 1) / threads - begin;
+      shares.add(
+          () -> {
+            Pointer source = at(from, begin);
+            Pointer target = at(to, begin);
+            for (int i = 0; i < repeats; i++) {
+              Pointer.memcpy(target, source, share);
+            }
+            return null;
+          });
+    }
+  }
+
+  /**
+   * Fresh memory is one shared page of zeros until it is written; reading that would cost nothing.
+   */
+  private static Pointer touched(long bytes) {
+    return Pointer.memset(Pointer.malloc(bytes), 1, bytes);
+  }
+
+  private static Pointer at(Pointer pointer, long offset) {
+    return new Pointer(pointer).getPointer(offset);
+  }
+
+  /**
+   * Copies several times; returns when all threads have.
+   *
+   * @param times how often
+   * @throws InterruptedException if interrupted
+   * @throws ExecutionException if a thread fails
+   */
+  public void copy(int times) throws InterruptedException, ExecutionException {
+    repeats = times;
+    for (Future<Void> share : pool.invokeAll(shares)) {
+      share.get();
+    }
+  }
+
+  @Override
+  public void close() {
+    pool.shutdownNow();
+    Pointer.free(from);
+    Pointer.free(to);
+  }
+}
