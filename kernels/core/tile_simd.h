@@ -28,24 +28,25 @@ struct Accumulator {
     }
   }
 
-  // Rows of a beyond `rows` up to the next multiple of 12 are read and must be there, their values do not matter; ldb
-  // is a multiple of the SIMD width and columns of b up to it are read.
+  // Adds a*b; with `first` the accumulator starts from 0. Rows of a beyond `rows` up to the next multiple of 12 are
+  // read and must be there, their values do not matter; ldb is a multiple of the SIMD width and columns of b up to it
+  // are read.
   template <bool kTransposed>
   void multiply(const Block&, const float* a, int64_t lda, const float* b, int64_t ldb, int rows, int columns,
-                int depth) {
+                int depth, bool first) {
     switch ((columns + kSimdLanes - 1) / kSimdLanes) {
       case 1:
-        return run<12, 1, kTransposed>(a, lda, b, ldb, rows, depth);
+        return run<12, 1, kTransposed>(a, lda, b, ldb, rows, depth, first);
       case 2:
-        return run < kVectors == 4 ? 12 : 6, 2, kTransposed > (a, lda, b, ldb, rows, depth);
+        return run < kVectors == 4 ? 12 : 6, 2, kTransposed > (a, lda, b, ldb, rows, depth, first);
       case 3:
-        return run < 8, kVectors == 4 ? 3 : 1, kTransposed > (a, lda, b, ldb, rows, depth);
+        return run < 8, kVectors == 4 ? 3 : 1, kTransposed > (a, lda, b, ldb, rows, depth, first);
       default:
-        return run < 6, kVectors == 4 ? 4 : 1, kTransposed > (a, lda, b, ldb, rows, depth);
+        return run < 6, kVectors == 4 ? 4 : 1, kTransposed > (a, lda, b, ldb, rows, depth, first);
     }
   }
 
-  // f(row, column, values, n): n of the kEmit lanes count.
+  // f(row, column, values, n) for every element, `columns` > 0: n of the kEmit lanes count.
   template <class F>
   FW_DEVICE void each(const Block&, int rows, int columns, F f) const {
     for (int row = 0; row < rows; row++) {
@@ -59,25 +60,25 @@ struct Accumulator {
  private:
   // The depth goes in runs whose b tile stays in the L1 cache while all rows pass.
   template <int MR, int NV, bool kTransposed>
-  void run(const float* a, int64_t lda, const float* b, int64_t ldb, int rows, int depth) {
+  void run(const float* a, int64_t lda, const float* b, int64_t ldb, int rows, int depth, bool first) {
     constexpr int kRun = 96 * 4 / NV;
     for (int k = 0; k < depth; k += kRun) {
       const int n = depth - k < kRun ? depth - k : kRun;
       for (int row = 0; row < rows; row += MR) {
         registers<MR, NV, kTransposed>(kTransposed ? a + k * lda + row : a + row * lda + k, lda, b + k * ldb, ldb, n,
-                                       values + row * kColumns);
+                                       values + row * kColumns, first && k == 0);
       }
     }
   }
 
   template <int MR, int NV, bool kTransposed>
-  static void registers(const float* a, int64_t lda, const float* b, int64_t ldb, int depth, float* c) {
+  static void registers(const float* a, int64_t lda, const float* b, int64_t ldb, int depth, float* c, bool first) {
     V sum[MR][NV];
 #pragma GCC unroll 12
     for (int r = 0; r < MR; r++) {
 #pragma GCC unroll 4
       for (int j = 0; j < NV; j++) {
-        sum[r][j] = load<kSimdLanes>(c + r * kColumns + j * kSimdLanes);
+        sum[r][j] = first ? V(0.0f) : load<kSimdLanes>(c + r * kColumns + j * kSimdLanes);
       }
     }
     for (int k = 0; k < depth; k++) {

@@ -30,11 +30,14 @@ struct Accumulator {
     }
   }
 
-  // All kRows x kColumns elements are computed: what lies beyond the problem in a and b must be there, and finite where
-  // it meets valid elements.
+  // Adds a*b; with `first` the accumulator starts from 0. All kRows x kColumns elements are computed: what lies beyond
+  // the problem in a and b must be there, and finite where it meets valid elements.
   template <bool kTransposed>
   FW_DEVICE void multiply(const Block& block, const float* a, int64_t lda, const float* b, int64_t ldb, int, int,
-                          int depth) {
+                          int depth, bool first) {
+    if (first) {
+      clear();
+    }
     const int row = block.thread / (kColumns / kEmit) * kThreadRows;
     const int column = block.thread % (kColumns / kEmit) * kEmit;
     for (int k = 0; k < depth; k++) {

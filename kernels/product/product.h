@@ -23,6 +23,16 @@ struct Epilogue {
   int activation;
   bool aligned;
 
+  // Nothing to do but store, the case of training.
+  FW_DEVICE bool plain() const {
+    return bias == nullptr && raw == nullptr && residual == nullptr && activation == FW_IDENTITY;
+  }
+
+  template <int N>
+  FW_DEVICE void store_plain(int64_t row, int64_t column, Vec<N> x, int n) const {
+    store_row<N>(dst + row * columns + column, x, n, aligned);
+  }
+
   template <int N>
   FW_DEVICE void store_tile(int64_t row, int64_t column, Vec<N> x, int n) const {
     const int64_t at = row * columns + column;
@@ -78,7 +88,6 @@ struct ProductKernel {
         break;
       }
       const int columns = p.columns - n0 < kColumns ? int(p.columns - n0) : kColumns;
-      sum.clear();
       for (int64_t k0 = 0; k0 < p.depth; k0 += Accumulator::kMaxDepth) {
         const int depth = p.depth - k0 < Accumulator::kMaxDepth ? int(p.depth - k0) : Accumulator::kMaxDepth;
         if (!whole || tile == 0) {
@@ -88,12 +97,18 @@ struct ProductKernel {
         int ldb = 0;
         const float* b = weights.tile(block, k0, depth, n0, scratch, &ldb);
         block.sync();
-        sum.template multiply<false>(block, panel, ld, b, ldb, rows, columns, depth);
+        sum.template multiply<false>(block, panel, ld, b, ldb, rows, columns, depth, k0 == 0);
         block.sync();
       }
-      sum.each(block, rows, columns, [&](int row, int column, auto x, int n) {
-        p.epilogue.template store_tile<Accumulator::kEmit>(row0 + row, n0 + column, x, n);
-      });
+      if (p.epilogue.plain()) {
+        sum.each(block, rows, columns, [&](int row, int column, auto x, int n) {
+          p.epilogue.template store_plain<Accumulator::kEmit>(row0 + row, n0 + column, x, n);
+        });
+      } else {
+        sum.each(block, rows, columns, [&](int row, int column, auto x, int n) {
+          p.epilogue.template store_tile<Accumulator::kEmit>(row0 + row, n0 + column, x, n);
+        });
+      }
     }
   }
 

@@ -52,13 +52,15 @@ struct WeightsGradientKernel {
       bias[i] = 0;
     }
     block.sync();
-    sum.clear();
+    if (first >= end) {
+      sum.clear();
+    }
     for (int64_t row = first; row < end; row += kSteps) {
       const int steps = end - row < kSteps ? int(end - row) : kSteps;
       p.left.load_panel(block, row, steps, out0, out, a, kRows);
       p.right.load_panel(block, row, steps, in0, in, b, kColumns);
       block.sync();
-      sum.template multiply<true>(block, a, kRows, b, kColumns, out, in, steps);
+      sum.template multiply<true>(block, a, kRows, b, kColumns, out, in, steps, row == first);
       if (with_bias) {
         for (int i = block.thread; i < out; i += block.threads) {
           float column = bias[i];
