@@ -37,7 +37,30 @@ FW_DEVICE Vec<N> exp(Vec<N> x) {
   return p * scale;
 }
 
+template <int N>
+FW_DEVICE Vec<N> square_root(Vec<N> x) {
+#if defined(__AVX512F__)
+  return Vec<N>((SimdFloat)_mm512_sqrt_ps((__m512)x.v));
+#elif defined(__AVX2__)
+  return Vec<N>((SimdFloat)_mm256_sqrt_ps((__m256)x.v));
 #else
+  for (int i = 0; i < N; i++) {
+    x.v[i] = ::sqrtf(x.v[i]);
+  }
+  return x;
+#endif
+}
+
+#else
+
+template <int N>
+FW_DEVICE Vec<N> square_root(Vec<N> x) {
+#pragma unroll
+  for (int i = 0; i < N; i++) {
+    x.v[i] = ::sqrtf(x.v[i]);
+  }
+  return x;
+}
 
 template <int N>
 FW_DEVICE Vec<N> exp(Vec<N> x) {
