@@ -86,7 +86,7 @@ fw_status launch(const Launcher& launcher, Grid grid, int64_t shared, const type
 #else
 
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::kThreads)
+__global__ void __launch_bounds__(Kernel::kThreads, 1)
     kernel_entry(const __grid_constant__ typename Kernel::Params params) {
   extern __shared__ __align__(128) char shared_memory[];
   Block block;
