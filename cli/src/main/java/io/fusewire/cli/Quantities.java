@@ -18,7 +18,7 @@ final class Quantities {
       value /= KIBI;
       unit++;
     }
-    return unit == 0 ? count((long) value) + " B" : format("%.1f %s", value, BYTE_UNITS[unit]);
+    return unit == 0 ? count((long) value) + " B" : format("%,.1f %s", value, BYTE_UNITS[unit]);
   }
 
   /** A whole number with its thousands apart, such as "5,288,548". */

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A run in a process of its own is told to end, and another goes on from what it left. */
+final class StopAndResumeTest {
+  private static final int TERMINATED = 143;
+  private static final int EPOCHS = 40;
+
+  @TempDir private Path folder;
+
+  @Test
+  @Timeout(value = 5, unit = TimeUnit.MINUTES)
+  void sigtermLeavesACheckpointThatResumes() throws Exception {
+    Path data = TinyImages.write(folder.resolve("data"));
+    Path run = folder.resolve("run");
+    Process first =
+        start(
+            "train",
+            "--data",
+            data,
+            "--resolution",
+            TinyImages.SIDE,
+            "--batch",
+            8,
+            "--epochs",
+            EPOCHS,
+            "--samples",
+            2,
+            "--device",
+            "cpu",
+            "--out",
+            run);
+    List<String> log = new ArrayList<>();
+    try (BufferedReader lines =
+        new BufferedReader(new InputStreamReader(first.getErrorStream(), StandardCharsets.UTF_8))) {
+      boolean told = false;
+      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+        log.add(line);
+        if (!told && line.startsWith("epoch 2:")) {
+          first.destroy();
+          told = true;
+        }
+      }
+    }
+    String text = String.join("\n", log);
+    assertTrue(first.waitFor(1, TimeUnit.MINUTES), text);
+    assertEquals(TERMINATED, first.exitValue(), text);
+    assertTrue(text.contains("train --resume " + run), text);
+    assertTrue(Files.isRegularFile(run.resolve("checkpoint.safetensors")), text);
+    long epochsBefore = log.stream().filter(line -> line.matches("epoch \\d+:.*")).count();
+    assertTrue(epochsBefore < EPOCHS, text);
+
+    CommandRun resumed = CommandRun.of("train", "--resume", run, "--json");
+    assertEquals(0, resumed.code(), resumed.err());
+    Map<String, Object> result = resumed.json();
+    assertEquals(false, result.get("stopped"));
+    assertEquals((long) EPOCHS, result.get("epochs"));
+    assertEquals(run.toString(), result.get("run"));
+    // Three steps of 8 for each epoch's 24 images.
+    assertEquals(3L * EPOCHS, result.get("steps"));
+  }
+
+  private static Process start(Object... arguments) throws IOException {
+    String classPath =
+        String.join(
+            System.getProperty("path.separator"),
+            Arrays.asList(
+                System.getProperty("jdk.module.path", ""),
+                System.getProperty("java.class.path", "")));
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.add(
+        "-Dorg.bytedeco.javacpp.cachedir=" + System.getProperty("org.bytedeco.javacpp.cachedir"));
+    command.addAll(List.of("-cp", classPath, Main.class.getName()));
+    for (Object argument : arguments) {
+      command.add(argument.toString());
+    }
+    return new ProcessBuilder(command).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+  }
+}
