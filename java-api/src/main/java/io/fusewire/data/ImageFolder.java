@@ -193,20 +193,25 @@ public final class ImageFolder implements Dataset {
   }
 
   /**
-   * Decodes one file as evaluation does: the middle 7/8 of the shorter side, resampled.
+   * Decodes one file for a prediction.
    *
    * @param file JPEG or PNG
-   * @param resolution height and width of the result
+   * @param height height of the result
+   * @param width width of the result
    * @param channels 1 or 3
-   * @return (resolution, resolution, channels) as uint8
+   * @param wholeImage whether to resample the whole image, or the middle 7/8 of its shorter side as
+   *     evaluation does
+   * @return (height, width, channels) as uint8
    * @throws IOException if it is not a whole image
    */
-  public static byte[] readForEvaluation(Path file, int resolution, int channels)
-      throws IOException {
+  public static byte[] readForPrediction(
+      Path file, int height, int width, int channels, boolean wholeImage) throws IOException {
     BufferedImage image = ImageDecoder.decode(file);
-    byte[] pixels = new byte[resolution * resolution * channels];
+    Window window =
+        wholeImage ? new Window(0, 0, image.getWidth(), image.getHeight()) : centre(image);
+    byte[] pixels = new byte[height * width * channels];
     ImageDecoder.copyPixels(
-        ImageDecoder.resample(image, centre(image), resolution, resolution), channels, pixels, 0);
+        ImageDecoder.resample(image, window, height, width), channels, pixels, 0);
     return pixels;
   }
 

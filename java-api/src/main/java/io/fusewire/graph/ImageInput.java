@@ -48,14 +48,16 @@ public record ImageInput(Preprocessing preprocessing, int jitter, boolean flip) 
     ImageBatch.Builder builder =
         ImageBatch.builder(batch, preprocessing.height(), preprocessing.width(), channels)
             .dtype(dtype)
-            .crop(resolution, resolution)
+            .crop(preprocessing.window(), preprocessing.window())
             .size(resolution, resolution)
             .layer(layer)
             .normalise(mean, std);
     if (jitter >= 0) {
       // The corner is drawn from [-padding, in-crop+padding], which is to be the centred one give
       // or take the jitter.
-      int margin = (resolution - Math.min(preprocessing.height(), preprocessing.width()) + 1) / 2;
+      int margin =
+          (preprocessing.window() - Math.min(preprocessing.height(), preprocessing.width()) + 1)
+              / 2;
       builder.randomCrop(Math.max(0, margin + jitter));
     }
     if (flip) {

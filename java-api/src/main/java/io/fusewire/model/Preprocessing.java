@@ -5,17 +5,18 @@ import java.util.List;
 
 /**
  * What is done to an image before the network sees it: resampled to {@code height} x {@code width}
- * uint8, cut or padded with black to the network's resolution, then (value/255 - mean) / std per
- * channel.
+ * uint8; a centred square window of it, black where it reaches beyond, resampled to the network's
+ * resolution; then (value/255 - mean) / std per channel.
  *
  * @param height height after resampling, in pixels
  * @param width width after resampling, in pixels
+ * @param window side of the window, in pixels
  * @param wholeImage whether the whole image is resampled, or the middle 7/8 of its shorter side
  * @param mean per channel, of values from 0 to 1
  * @param std per channel, of values from 0 to 1
  */
 public record Preprocessing(
-    int height, int width, boolean wholeImage, List<Float> mean, List<Float> std) {
+    int height, int width, int window, boolean wholeImage, List<Float> mean, List<Float> std) {
 
   /** Copies the lists and refuses what cannot be. */
   public Preprocessing {
@@ -24,6 +25,10 @@ public record Preprocessing(
     if (height < 1 || width < 1 || height > 8192 || width > 8192) {
       throw new IllegalArgumentException(
           "images of %dx%d pixels, where 1 to 8192 are allowed".formatted(height, width));
+    }
+    if (window < 1 || window > 8192) {
+      throw new IllegalArgumentException(
+          "a window of %d pixels, where 1 to 8192 are allowed".formatted(window));
     }
     if (mean.isEmpty() || mean.size() > 4 || mean.size() != std.size()) {
       throw new IllegalArgumentException(

@@ -63,6 +63,7 @@ public record ModelFile(
             new Preprocessing(
                 Integer.parseInt(required(metadata, "image_height")),
                 Integer.parseInt(required(metadata, "image_width")),
+                Integer.parseInt(required(metadata, "image_window")),
                 Boolean.parseBoolean(required(metadata, "whole_image")),
                 floats(required(metadata, "mean")),
                 floats(required(metadata, "std")));
@@ -96,6 +97,7 @@ public record ModelFile(
     writer.metadata("class_names", String.join("\n", classNames));
     writer.metadata("image_height", Integer.toString(preprocessing.height()));
     writer.metadata("image_width", Integer.toString(preprocessing.width()));
+    writer.metadata("image_window", Integer.toString(preprocessing.window()));
     writer.metadata("whole_image", Boolean.toString(preprocessing.wholeImage()));
     writer.metadata("mean", join(preprocessing.mean()));
     writer.metadata("std", join(preprocessing.std()));

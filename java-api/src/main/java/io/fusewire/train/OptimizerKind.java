@@ -6,20 +6,22 @@ import java.util.Locale;
 /** The optimizers, with the constants that suit each. */
 public enum OptimizerKind {
   /** SGD with Nesterov momentum. */
-  SGD(0.9, 0, 0),
+  SGD(0.9, 0, 0, 0.2),
   /** TensorFlow's RMSProp as EfficientNet was trained: decay 0.9, epsilon 1e-3 inside the root. */
-  RMSPROP(0.9, 0.9, 1e-3),
+  RMSPROP(0.9, 0.9, 1e-3, 0.016),
   /** AdamW (arXiv 1711.05101): beta 0.9 and 0.999, epsilon 1e-8. */
-  ADAMW(0.9, 0.999, 1e-8);
+  ADAMW(0.9, 0.999, 1e-8, 0.006);
 
   private final double momentum;
   private final double decay;
   private final double epsilon;
+  private final double usualLearningRate;
 
-  OptimizerKind(double momentum, double decay, double epsilon) {
+  OptimizerKind(double momentum, double decay, double epsilon, double usualLearningRate) {
     this.momentum = momentum;
     this.decay = decay;
     this.epsilon = epsilon;
+    this.usualLearningRate = usualLearningRate;
   }
 
   /**
@@ -47,6 +49,15 @@ public enum OptimizerKind {
    */
   public double epsilon() {
     return epsilon;
+  }
+
+  /**
+   * Usual highest learning rate for 256 images per step.
+   *
+   * @return above 0
+   */
+  public double usualLearningRate() {
+    return usualLearningRate;
   }
 
   /**

@@ -1,18 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.train;
 
+import io.fusewire.data.ImageFolder;
+import io.fusewire.graph.ImageInput;
+import io.fusewire.graph.InferenceNetwork;
+import io.fusewire.model.Preprocessing;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.Device;
+import io.fusewire.ops.Stream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /** Tells what images show, with a network from {@code model.safetensors}. For use by one thread. */
 public final class Predictor implements AutoCloseable {
   private final ModelFile model;
+  private final Stream stream;
+  private final InferenceNetwork network;
+  private final int batch;
 
-  private Predictor(ModelFile model) {
+  private Predictor(ModelFile model, Stream stream, DType dtype, int batch) {
     this.model = model;
+    this.stream = stream;
+    this.batch = batch;
+    network =
+        InferenceNetwork.open(
+            stream, model.network(), batch, dtype, ImageInput.plain(model.preprocessing()), null);
+    network.load(model.weights());
   }
 
   /**
@@ -27,7 +45,14 @@ public final class Predictor implements AutoCloseable {
    */
   public static Predictor open(Path model, Device device, DType dtype, int batch)
       throws IOException {
-    return new Predictor(ModelFile.read(model));
+    ModelFile file = ModelFile.read(model);
+    Stream stream = Stream.open(device);
+    try {
+      return new Predictor(file, stream, dtype, batch);
+    } catch (RuntimeException e) {
+      stream.close();
+      throw e;
+    }
   }
 
   /**
@@ -48,9 +73,67 @@ public final class Predictor implements AutoCloseable {
    * @throws IOException if an image cannot be decoded
    */
   public List<List<Prediction>> predict(List<Path> images, int top) throws IOException {
-    throw new UnsupportedOperationException();
+    if (top < 1) {
+      throw new IllegalArgumentException("at least the 1 likeliest class is given, not " + top);
+    }
+    Preprocessing how = model.preprocessing();
+    int channels = how.mean().size();
+    List<byte[]> pixels = new ArrayList<>();
+    for (Path image : images) {
+      pixels.add(
+          ImageFolder.readForPrediction(
+              image, how.height(), how.width(), channels, how.wholeImage()));
+    }
+    return predictPixels(pixels, top);
+  }
+
+  /**
+   * Tells what images show that are in memory already.
+   *
+   * @param images uint8 in (height, width, channels) of the model's {@link Preprocessing}
+   * @param top how many classes to give for each, at most; the likeliest first
+   * @return one list per image
+   */
+  public List<List<Prediction>> predictPixels(List<byte[]> images, int top) {
+    Preprocessing how = model.preprocessing();
+    int bytes = how.height() * how.width() * how.mean().size();
+    int classes = model.network().classes();
+    ByteBuffer buffer = ByteBuffer.allocateDirect(batch * bytes);
+    List<List<Prediction>> result = new ArrayList<>();
+    for (int from = 0; from < images.size(); from += batch) {
+      int count = Math.min(batch, images.size() - from);
+      for (int i = 0; i < count; i++) {
+        byte[] image = images.get(from + i);
+        if (image.length != bytes) {
+          throw new IllegalArgumentException(
+              "image %d has %d bytes; %dx%dx%d need %d"
+                  .formatted(
+                      from + i, image.length, how.height(), how.width(), how.mean().size(), bytes));
+        }
+        buffer.put(i * bytes, image);
+      }
+      network.images().copyFrom(stream, buffer);
+      network.run();
+      float[] probabilities = network.probabilities().toFloats(stream);
+      for (int i = 0; i < count; i++) {
+        result.add(best(probabilities, i * classes, classes, top));
+      }
+    }
+    return result;
+  }
+
+  private List<Prediction> best(float[] probabilities, int from, int classes, int top) {
+    return IntStream.range(0, classes)
+        .boxed()
+        .sorted(Comparator.comparingDouble((Integer c) -> -probabilities[from + c]))
+        .limit(top)
+        .map(c -> new Prediction(c, model.classNames().get(c), probabilities[from + c]))
+        .toList();
   }
 
   @Override
-  public void close() {}
+  public void close() {
+    network.close();
+    stream.close();
+  }
 }

@@ -4,6 +4,12 @@ package io.fusewire.train;
 import io.fusewire.model.Padding;
 import io.fusewire.ops.DType;
 import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 
 /**
  * Everything one can choose about a training run. Setters check their value, return this, and
@@ -22,6 +28,7 @@ public final class TrainConfig {
   boolean averageLogits;
   double dropout = -1;
   double dropConnect = -1;
+  double batchNormMomentum = -1;
   Padding padding = Padding.SAME;
   Schedule schedule = Schedule.ONE_CYCLE;
   OptimizerKind optimizer = OptimizerKind.RMSPROP;
@@ -33,14 +40,18 @@ public final class TrainConfig {
   double clipNorm;
   double emaDecay = 0.9999;
   boolean flip = true;
+  int jitter = -1;
   DType dtype = DType.F32;
-  String device = "best";
-  int threads;
   long seed = 1;
   int trainLimit;
+  String device = "best";
+  int threads;
   int checkpointSeconds = 60;
   Path resume;
   Path out;
+
+  /** Options that were set, by name; the others may be replaced by a checkpoint's. */
+  private final Set<String> set = new HashSet<>();
 
   /** Makes a configuration with the defaults. */
   public TrainConfig() {}
@@ -57,6 +68,7 @@ public final class TrainConfig {
     averageLogits = other.averageLogits;
     dropout = other.dropout;
     dropConnect = other.dropConnect;
+    batchNormMomentum = other.batchNormMomentum;
     padding = other.padding;
     schedule = other.schedule;
     optimizer = other.optimizer;
@@ -68,14 +80,16 @@ public final class TrainConfig {
     clipNorm = other.clipNorm;
     emaDecay = other.emaDecay;
     flip = other.flip;
+    jitter = other.jitter;
     dtype = other.dtype;
-    device = other.device;
-    threads = other.threads;
     seed = other.seed;
     trainLimit = other.trainLimit;
+    device = other.device;
+    threads = other.threads;
     checkpointSeconds = other.checkpointSeconds;
     resume = other.resume;
     out = other.out;
+    set.addAll(other.set);
   }
 
   /**
@@ -86,7 +100,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig data(String data) {
-    this.data = data;
+    this.data = Objects.requireNonNull(data, "data");
+    set.add("data");
     return this;
   }
 
@@ -97,7 +112,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig model(String model) {
-    this.model = model;
+    this.model = Objects.requireNonNull(model, "model");
+    set.add("model");
     return this;
   }
 
@@ -111,6 +127,7 @@ public final class TrainConfig {
   public TrainConfig resolution(int resolution) {
     atLeast("resolution", resolution, 0);
     this.resolution = resolution;
+    set.add("resolution");
     return this;
   }
 
@@ -124,6 +141,7 @@ public final class TrainConfig {
   public TrainConfig classes(int classes) {
     atLeast("classes", classes, 0);
     this.classes = classes;
+    set.add("classes");
     return this;
   }
 
@@ -136,11 +154,12 @@ public final class TrainConfig {
   public TrainConfig batch(int batch) {
     atLeast("batch", batch, 0);
     this.batch = batch;
+    set.add("batch");
     return this;
   }
 
   /**
-   * Passes over the training images; 0 means 4 for Fashion-MNIST, else 20.
+   * Passes over the training images; 0 means 4 for Fashion-MNIST and IDX files, else 20.
    *
    * @param epochs a number
    * @return this
@@ -148,6 +167,7 @@ public final class TrainConfig {
   public TrainConfig epochs(int epochs) {
     atLeast("epochs", epochs, 0);
     this.epochs = epochs;
+    set.add("epochs");
     return this;
   }
 
@@ -160,6 +180,7 @@ public final class TrainConfig {
   public TrainConfig samples(int samples) {
     atLeast("samples", samples, 1);
     this.samples = samples;
+    set.add("samples");
     return this;
   }
 
@@ -171,6 +192,7 @@ public final class TrainConfig {
    */
   public TrainConfig averageLogits(boolean averageLogits) {
     this.averageLogits = averageLogits;
+    set.add("averageLogits");
     return this;
   }
 
@@ -182,6 +204,7 @@ public final class TrainConfig {
    */
   public TrainConfig dropout(double dropout) {
     this.dropout = dropout;
+    set.add("dropout");
     return this;
   }
 
@@ -194,6 +217,20 @@ public final class TrainConfig {
    */
   public TrainConfig dropConnect(double dropConnect) {
     this.dropConnect = dropConnect;
+    set.add("dropConnect");
+    return this;
+  }
+
+  /**
+   * Weight of the newest batch in BatchNorm's running statistics; below 0 means the official 0.01,
+   * or 0.1 for runs of fewer than 10 epochs.
+   *
+   * @param batchNormMomentum a probability, or a negative number
+   * @return this
+   */
+  public TrainConfig batchNormMomentum(double batchNormMomentum) {
+    this.batchNormMomentum = batchNormMomentum;
+    set.add("batchNormMomentum");
     return this;
   }
 
@@ -204,7 +241,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig padding(Padding padding) {
-    this.padding = padding;
+    this.padding = Objects.requireNonNull(padding, "padding");
+    set.add("padding");
     return this;
   }
 
@@ -215,7 +253,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig schedule(Schedule schedule) {
-    this.schedule = schedule;
+    this.schedule = Objects.requireNonNull(schedule, "schedule");
+    set.add("schedule");
     return this;
   }
 
@@ -226,7 +265,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig optimizer(OptimizerKind optimizer) {
-    this.optimizer = optimizer;
+    this.optimizer = Objects.requireNonNull(optimizer, "optimizer");
+    set.add("optimizer");
     return this;
   }
 
@@ -239,6 +279,7 @@ public final class TrainConfig {
   public TrainConfig learningRate(double learningRate) {
     atLeast("learning rate", learningRate, 0);
     this.learningRate = learningRate;
+    set.add("learningRate");
     return this;
   }
 
@@ -250,6 +291,7 @@ public final class TrainConfig {
    */
   public TrainConfig momentum(double momentum) {
     this.momentum = momentum;
+    set.add("momentum");
     return this;
   }
 
@@ -262,6 +304,7 @@ public final class TrainConfig {
   public TrainConfig weightDecay(double weightDecay) {
     atLeast("weight decay", weightDecay, 0);
     this.weightDecay = weightDecay;
+    set.add("weightDecay");
     return this;
   }
 
@@ -274,6 +317,7 @@ public final class TrainConfig {
   public TrainConfig labelSmoothing(double labelSmoothing) {
     atLeast("label smoothing", labelSmoothing, 0);
     this.labelSmoothing = labelSmoothing;
+    set.add("labelSmoothing");
     return this;
   }
 
@@ -286,6 +330,7 @@ public final class TrainConfig {
   public TrainConfig warmUpEpochs(double warmUpEpochs) {
     atLeast("warm-up", warmUpEpochs, 0);
     this.warmUpEpochs = warmUpEpochs;
+    set.add("warmUpEpochs");
     return this;
   }
 
@@ -298,6 +343,7 @@ public final class TrainConfig {
   public TrainConfig clipNorm(double clipNorm) {
     atLeast("clip norm", clipNorm, 0);
     this.clipNorm = clipNorm;
+    set.add("clipNorm");
     return this;
   }
 
@@ -311,6 +357,7 @@ public final class TrainConfig {
   public TrainConfig emaDecay(double emaDecay) {
     atLeast("EMA decay", emaDecay, 0);
     this.emaDecay = emaDecay;
+    set.add("emaDecay");
     return this;
   }
 
@@ -322,6 +369,19 @@ public final class TrainConfig {
    */
   public TrainConfig flip(boolean flip) {
     this.flip = flip;
+    set.add("flip");
+    return this;
+  }
+
+  /**
+   * Pixels by which training images of IDX files are shifted at random, at most; below 0 means 2.
+   *
+   * @param jitter a number
+   * @return this
+   */
+  public TrainConfig jitter(int jitter) {
+    this.jitter = jitter;
+    set.add("jitter");
     return this;
   }
 
@@ -332,30 +392,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig dtype(DType dtype) {
-    this.dtype = dtype;
-    return this;
-  }
-
-  /**
-   * Name of the device: {@code best}, {@code cpu}, {@code cuda} or {@code cuda:N}.
-   *
-   * @param device as {@link io.fusewire.ops.Device#of} takes it
-   * @return this
-   */
-  public TrainConfig device(String device) {
-    this.device = device;
-    return this;
-  }
-
-  /**
-   * CPU threads; 0 means all cores.
-   *
-   * @param threads a number
-   * @return this
-   */
-  public TrainConfig threads(int threads) {
-    atLeast("threads", threads, 0);
-    this.threads = threads;
+    this.dtype = Objects.requireNonNull(dtype, "dtype");
+    set.add("dtype");
     return this;
   }
 
@@ -367,6 +405,7 @@ public final class TrainConfig {
    */
   public TrainConfig seed(long seed) {
     this.seed = seed;
+    set.add("seed");
     return this;
   }
 
@@ -379,6 +418,32 @@ public final class TrainConfig {
   public TrainConfig trainLimit(int trainLimit) {
     atLeast("limit", trainLimit, 0);
     this.trainLimit = trainLimit;
+    set.add("trainLimit");
+    return this;
+  }
+
+  /**
+   * Name of the device: {@code best}, {@code cpu}, {@code cuda} or {@code cuda:N}.
+   *
+   * @param device as {@link io.fusewire.ops.Device#of} takes it
+   * @return this
+   */
+  public TrainConfig device(String device) {
+    this.device = Objects.requireNonNull(device, "device");
+    set.add("device");
+    return this;
+  }
+
+  /**
+   * CPU threads; 0 means all cores.
+   *
+   * @param threads a number
+   * @return this
+   */
+  public TrainConfig threads(int threads) {
+    atLeast("threads", threads, 0);
+    this.threads = threads;
+    set.add("threads");
     return this;
   }
 
@@ -391,17 +456,20 @@ public final class TrainConfig {
   public TrainConfig checkpointSeconds(int checkpointSeconds) {
     atLeast("checkpoint seconds", checkpointSeconds, 1);
     this.checkpointSeconds = checkpointSeconds;
+    set.add("checkpointSeconds");
     return this;
   }
 
   /**
-   * A checkpoint, or a run's directory, to go on from; null starts anew.
+   * A checkpoint, or a run's directory, to go on from; null starts anew. Options that were not set
+   * are then the checkpoint's, and one that was set to something else is refused.
    *
    * @param resume a path or null
    * @return this
    */
   public TrainConfig resume(Path resume) {
     this.resume = resume;
+    set.add("resume");
     return this;
   }
 
@@ -413,13 +481,102 @@ public final class TrainConfig {
    */
   public TrainConfig out(Path out) {
     this.out = out;
+    set.add("out");
     return this;
+  }
+
+  /** All options that shape the training, as strings. */
+  Map<String, String> encode() {
+    Map<String, String> options = new LinkedHashMap<>();
+    options.put("data", data);
+    options.put("model", model);
+    options.put("resolution", Integer.toString(resolution));
+    options.put("classes", Integer.toString(classes));
+    options.put("batch", Integer.toString(batch));
+    options.put("epochs", Integer.toString(epochs));
+    options.put("samples", Integer.toString(samples));
+    options.put("averageLogits", Boolean.toString(averageLogits));
+    options.put("dropout", Double.toString(dropout));
+    options.put("dropConnect", Double.toString(dropConnect));
+    options.put("batchNormMomentum", Double.toString(batchNormMomentum));
+    options.put("padding", padding.name());
+    options.put("schedule", schedule.name());
+    options.put("optimizer", optimizer.name());
+    options.put("learningRate", Double.toString(learningRate));
+    options.put("momentum", Double.toString(momentum));
+    options.put("weightDecay", Double.toString(weightDecay));
+    options.put("labelSmoothing", Double.toString(labelSmoothing));
+    options.put("warmUpEpochs", Double.toString(warmUpEpochs));
+    options.put("clipNorm", Double.toString(clipNorm));
+    options.put("emaDecay", Double.toString(emaDecay));
+    options.put("flip", Boolean.toString(flip));
+    options.put("jitter", Integer.toString(jitter));
+    options.put("dtype", dtype.name());
+    options.put("seed", Long.toString(seed));
+    options.put("trainLimit", Integer.toString(trainLimit));
+    return options;
+  }
+
+  /**
+   * This configuration with a checkpoint's options. One that was set here must be the same there.
+   *
+   * @throws IllegalArgumentException if an option differs or is missing; the message names them all
+   */
+  TrainConfig with(Map<String, String> options) {
+    Map<String, String> own = encode();
+    StringBuilder differences = new StringBuilder();
+    for (Map.Entry<String, String> option : own.entrySet()) {
+      String there = options.get(option.getKey());
+      if (there == null) {
+        differences.append("; ").append(option.getKey()).append(" is missing in the checkpoint");
+      } else if (set.contains(option.getKey()) && !there.equals(option.getValue())) {
+        differences
+            .append("; ")
+            .append(option.getKey())
+            .append(" is ")
+            .append(there)
+            .append(" in the checkpoint, ")
+            .append(option.getValue())
+            .append(" was asked for");
+      }
+    }
+    if (differences.length() > 0) {
+      throw new IllegalArgumentException(differences.substring(2));
+    }
+    TrainConfig merged = new TrainConfig(this);
+    merged.data = options.get("data");
+    merged.model = options.get("model");
+    merged.resolution = Integer.parseInt(options.get("resolution"));
+    merged.classes = Integer.parseInt(options.get("classes"));
+    merged.batch = Integer.parseInt(options.get("batch"));
+    merged.epochs = Integer.parseInt(options.get("epochs"));
+    merged.samples = Integer.parseInt(options.get("samples"));
+    merged.averageLogits = Boolean.parseBoolean(options.get("averageLogits"));
+    merged.dropout = Double.parseDouble(options.get("dropout"));
+    merged.dropConnect = Double.parseDouble(options.get("dropConnect"));
+    merged.batchNormMomentum = Double.parseDouble(options.get("batchNormMomentum"));
+    merged.padding = Padding.valueOf(options.get("padding"));
+    merged.schedule = Schedule.valueOf(options.get("schedule"));
+    merged.optimizer = OptimizerKind.valueOf(options.get("optimizer"));
+    merged.learningRate = Double.parseDouble(options.get("learningRate"));
+    merged.momentum = Double.parseDouble(options.get("momentum"));
+    merged.weightDecay = Double.parseDouble(options.get("weightDecay"));
+    merged.labelSmoothing = Double.parseDouble(options.get("labelSmoothing"));
+    merged.warmUpEpochs = Double.parseDouble(options.get("warmUpEpochs"));
+    merged.clipNorm = Double.parseDouble(options.get("clipNorm"));
+    merged.emaDecay = Double.parseDouble(options.get("emaDecay"));
+    merged.flip = Boolean.parseBoolean(options.get("flip"));
+    merged.jitter = Integer.parseInt(options.get("jitter"));
+    merged.dtype = DType.valueOf(options.get("dtype"));
+    merged.seed = Long.parseLong(options.get("seed"));
+    merged.trainLimit = Integer.parseInt(options.get("trainLimit"));
+    return merged;
   }
 
   private static void atLeast(String what, double value, double low) {
     if (!(value >= low && value < Integer.MAX_VALUE)) {
       throw new IllegalArgumentException(
-          "%s: %s is not a number of at least %s".formatted(what, value, low));
+          String.format(Locale.ROOT, "%s: %s is not a number of at least %s", what, value, low));
     }
   }
 }

@@ -1,20 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.train;
 
+import io.fusewire.data.Split;
+import io.fusewire.io.FileFormatException;
+import io.fusewire.ops.Device;
+import io.fusewire.ops.Stream;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.LocalDateTime;
+import java.time.format.DateTimeFormatter;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Trains a network: everything between a {@link TrainConfig} and a run's directory. One run per
  * trainer.
  */
 public final class Trainer {
+  private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern("yyyy-MM-dd_HH-mm-ss");
+
+  private final TrainConfig config;
+  private final ProgressListener listener;
+  private final AtomicBoolean stop = new AtomicBoolean();
+
   /**
    * Prepares a run; nothing is opened yet.
    *
    * @param config what to do; copied
    * @param listener is told how it goes
    */
-  public Trainer(TrainConfig config, ProgressListener listener) {}
+  public Trainer(TrainConfig config, ProgressListener listener) {
+    this.config = new TrainConfig(config);
+    this.listener = listener;
+  }
 
   /**
    * Trains until the last epoch or {@link #stop}.
@@ -26,12 +44,58 @@ public final class Trainer {
    * @throws io.fusewire.ops.FusewireException if the device fails or has too little memory
    */
   public TrainResult run() throws IOException {
-    throw new UnsupportedOperationException();
+    Path resumed = config.resume == null ? null : Checkpoint.locate(config.resume);
+    Checkpoint checkpoint = resumed == null ? null : Checkpoint.read(resumed);
+    TrainConfig merged = checkpoint == null ? config : merge(resumed, checkpoint);
+    Device device = Device.of(merged.device);
+    TrainConfig beforeData = RunPlan.beforeData(merged);
+    Split split = Split.open(beforeData.data, beforeData.resolution, listener::message);
+    RunPlan plan = RunPlan.of(beforeData, split);
+    Path directory = directory(resumed);
+    try (Stream stream = Stream.open(device)) {
+      stream.threads(plan.config.threads);
+      MemoryCheck.forTraining(stream, plan);
+      Files.createDirectories(directory);
+      try (TrainingRun run = new TrainingRun(plan, stream, directory, listener, stop::get)) {
+        if (checkpoint != null) {
+          run.resume(resumed, checkpoint);
+        }
+        TrainResult result = run.run();
+        listener.finished(result);
+        return result;
+      }
+    }
+  }
+
+  private TrainConfig merge(Path file, Checkpoint checkpoint) throws FileFormatException {
+    try {
+      return config.with(checkpoint.options());
+    } catch (IllegalArgumentException e) {
+      throw new FileFormatException(file, "does not fit this run: " + e.getMessage(), e);
+    }
+  }
+
+  private Path directory(Path resumed) throws IOException {
+    if (config.out != null) {
+      return config.out;
+    }
+    if (resumed != null) {
+      return resumed.toAbsolutePath().getParent();
+    }
+    Path runs = Path.of("runs");
+    String name = LocalDateTime.now().format(TIME);
+    Path directory = runs.resolve(name);
+    for (int i = 2; Files.exists(directory); i++) {
+      directory = runs.resolve(name + "_" + i);
+    }
+    return directory;
   }
 
   /**
    * Asks the run to stop after the current step and leave a checkpoint. May be called from any
    * thread, also from a shutdown hook; {@link #run} then returns soon.
    */
-  public void stop() {}
+  public void stop() {
+    stop.set(true);
+  }
 }

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.train;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+
+/** The files of a run's directory. Each is replaced whole or not at all. */
+final class RunFiles {
+  private final Path directory;
+  private final RunPlan plan;
+
+  RunFiles(Path directory, RunPlan plan) {
+    this.directory = directory;
+    this.plan = plan;
+  }
+
+  Path directory() {
+    return directory;
+  }
+
+  Path checkpoint() {
+    return directory.resolve(Checkpoint.FILE);
+  }
+
+  Path model() {
+    return directory.resolve("model.safetensors");
+  }
+
+  Path metrics() {
+    return directory.resolve("metrics.csv");
+  }
+
+  Path curve() {
+    return directory.resolve("curve.png");
+  }
+
+  void writeModel(float[] weights, EpochMetrics metrics) throws IOException {
+    Map<String, String> about =
+        Map.of(
+            "trained_on", plan.split.name(),
+            "epoch", Integer.toString(metrics.epoch()),
+            "test_accuracy", Double.toString(metrics.evaluationAccuracy()));
+    new ModelFile(plan.net, plan.split.train().classNames(), plan.preprocessing, weights, about)
+        .write(model());
+  }
+
+  void writeMetrics(MetricsLog log) throws IOException {
+    log.write(metrics());
+  }
+
+  void writeCurve(MetricsLog log) throws IOException {
+    var epochs = log.epochs();
+    String title =
+        String.format(
+            Locale.ROOT,
+            "EfficientNet-%s on %s: %.2f %% after %d epochs",
+            plan.net.name().toUpperCase(Locale.ROOT),
+            plan.split.name(),
+            100 * epochs.get(epochs.size() - 1).evaluationAccuracy(),
+            epochs.size());
+    CurvePlot.write(curve(), title, log);
+  }
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.train;
+
+import io.fusewire.data.Dataset;
+import io.fusewire.data.Split;
+import io.fusewire.graph.ImageInput;
+import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Preprocessing;
+import io.fusewire.ops.DType;
+import io.fusewire.ops.OptimizerSettings;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/**
+ * A configuration with every choice made: what "0 means the usual one" comes to for the data and
+ * the model at hand.
+ */
+final class RunPlan {
+  private static final int SHORT_RUN_EPOCHS = 10;
+  private static final int IDX_RESOLUTION = 32;
+  private static final int IDX_JITTER = 2;
+  private static final List<Float> IMAGENET_MEAN = List.of(0.485f, 0.456f, 0.406f);
+  private static final List<Float> IMAGENET_STD = List.of(0.229f, 0.224f, 0.225f);
+
+  final TrainConfig config;
+  final Split split;
+  final EfficientNet net;
+  final Preprocessing preprocessing;
+  final ImageInput trainInput;
+  final int[] trainImages;
+  final int stepsPerEpoch;
+  final long totalSteps;
+  final long warmUpSteps;
+
+  private RunPlan(TrainConfig config, Split split) throws IOException {
+    this.config = config;
+    this.split = split;
+    Dataset train = split.train();
+    int classes = train.classNames().size();
+    if (config.classes == 0) {
+      config.classes = classes;
+    } else if (config.classes < classes) {
+      throw new IllegalArgumentException(
+          "%s has %d classes, the model is to have %d"
+              .formatted(split.name(), classes, config.classes));
+    }
+    EfficientNet.Builder builder =
+        EfficientNet.byName(config.model)
+            .resolution(config.resolution)
+            .classes(config.classes)
+            .inputChannels(train.channels())
+            .samples(config.samples)
+            .averageLogits(config.averageLogits)
+            .padding(config.padding);
+    EfficientNet published = builder.build();
+    boolean brief = config.epochs < SHORT_RUN_EPOCHS;
+    config.dropout = config.dropout < 0 ? published.dropout() : config.dropout;
+    config.dropConnect = choose(config.dropConnect, brief ? 0 : published.dropConnect());
+    config.batchNormMomentum =
+        choose(config.batchNormMomentum, brief ? 0.1 : published.batchNormMomentum());
+    net =
+        builder
+            .dropout(config.dropout)
+            .dropConnect(config.dropConnect)
+            .batchNorm(published.batchNormEpsilon(), config.batchNormMomentum)
+            .build();
+    preprocessing = preprocessing(split, config.resolution);
+    config.jitter = config.jitter < 0 ? IDX_JITTER : config.jitter;
+    // Pictures of a folder come with a random crop already.
+    trainInput = new ImageInput(preprocessing, split.tight() ? config.jitter : -1, config.flip);
+    trainImages = trainImages(train, config.trainLimit);
+    stepsPerEpoch = trainImages.length / config.batch;
+    if (stepsPerEpoch == 0) {
+      throw new IllegalArgumentException(
+          "a batch of %d needs as many training images; there are %d"
+              .formatted(config.batch, trainImages.length));
+    }
+    totalSteps = (long) stepsPerEpoch * config.epochs;
+    warmUpSteps = Math.round(Math.min(config.warmUpEpochs, config.epochs / 10.0) * stepsPerEpoch);
+  }
+
+  private static double choose(double value, double usual) {
+    return value < 0 ? usual : value;
+  }
+
+  /** Fills in what the data must be opened for: the network's resolution. */
+  static TrainConfig beforeData(TrainConfig given) {
+    TrainConfig config = new TrainConfig(given);
+    boolean small = Split.isIdx(config.data);
+    if (config.resolution == 0) {
+      config.resolution =
+          small ? IDX_RESOLUTION : EfficientNet.byName(config.model).build().resolution();
+    }
+    config.batch = config.batch == 0 ? (small ? 128 : 64) : config.batch;
+    config.epochs = config.epochs == 0 ? (small ? 4 : 20) : config.epochs;
+    if (config.batch < 2) {
+      throw new IllegalArgumentException("a batch of 1 has no variance; BatchNorm needs 2 or more");
+    }
+    if (config.momentum < 0) {
+      config.momentum = config.optimizer.momentum();
+    }
+    if (config.learningRate == 0) {
+      config.learningRate = config.optimizer.usualLearningRate() * config.batch / 256;
+    }
+    if (config.momentum >= 1 || config.labelSmoothing >= 1 || config.emaDecay >= 1) {
+      throw new IllegalArgumentException(
+          "momentum %s, label smoothing %s and EMA decay %s are to be below 1"
+              .formatted(config.momentum, config.labelSmoothing, config.emaDecay));
+    }
+    if (!config.dtype.isFloating()) {
+      throw new IllegalArgumentException(
+          "activations are stored as F32, BF16 or F16, not " + config.dtype);
+    }
+    return config;
+  }
+
+  /** Makes every choice. */
+  static RunPlan of(TrainConfig beforeData, Split split) throws IOException {
+    return new RunPlan(new TrainConfig(beforeData), split);
+  }
+
+  private static Preprocessing preprocessing(Split split, int resolution) {
+    Dataset train = split.train();
+    if (!split.tight()) {
+      return new Preprocessing(
+          resolution, resolution, resolution, false, IMAGENET_MEAN, IMAGENET_STD);
+    }
+    // A resolution a little above the images' own gives them a margin; any other resamples them.
+    int side = Math.max(train.height(), train.width());
+    boolean margin = resolution >= side && resolution <= side + side / 4;
+    return statistics(train, margin ? resolution : side);
+  }
+
+  /** Mean and standard deviation of every channel over the whole training set. */
+  private static Preprocessing statistics(Dataset data, int window) {
+    int channels = data.channels();
+    byte[] image = new byte[data.height() * data.width() * channels];
+    long[] sum = new long[channels];
+    long[] squares = new long[channels];
+    for (int i = 0; i < data.size(); i++) {
+      data.read(i, 0, image, 0);
+      for (int p = 0; p < image.length; p++) {
+        int value = image[p] & 0xFF;
+        sum[p % channels] += value;
+        squares[p % channels] += (long) value * value;
+      }
+    }
+    double count = (double) data.size() * data.height() * data.width();
+    List<Float> mean = new ArrayList<>();
+    List<Float> std = new ArrayList<>();
+    for (int c = 0; c < channels; c++) {
+      double average = sum[c] / count;
+      double variance = Math.max(squares[c] / count - average * average, 1);
+      mean.add((float) (average / 255));
+      std.add((float) (Math.sqrt(variance) / 255));
+    }
+    return new Preprocessing(data.height(), data.width(), window, true, mean, std);
+  }
+
+  /** All training images, or the first few of every class in turn. */
+  private static int[] trainImages(Dataset data, int limit) {
+    int count = data.size();
+    int wanted = limit == 0 ? count : Math.min(limit, count);
+    if (wanted == count) {
+      return java.util.stream.IntStream.range(0, count).toArray();
+    }
+    List<List<Integer>> byClass = new ArrayList<>();
+    data.classNames().forEach(name -> byClass.add(new ArrayList<>()));
+    for (int i = 0; i < count; i++) {
+      byClass.get(data.label(i)).add(i);
+    }
+    int[] images = new int[wanted];
+    int filled = 0;
+    for (int round = 0; filled < wanted; round++) {
+      for (List<Integer> members : byClass) {
+        if (round < members.size() && filled < wanted) {
+          images[filled++] = members.get(round);
+        }
+      }
+    }
+    return images;
+  }
+
+  /** The order of an epoch: a permutation by seed and epoch, so that it can be had again. */
+  int[] order(long epoch) {
+    int[] order = trainImages.clone();
+    SplittableRandom random = new SplittableRandom(config.seed * 0x9E3779B97F4A7C15L + epoch);
+    for (int i = order.length - 1; i > 0; i--) {
+      int j = random.nextInt(i + 1);
+      int swap = order[i];
+      order[i] = order[j];
+      order[j] = swap;
+    }
+    return order;
+  }
+
+  /**
+   * Threads that prepare batches: one where images are in memory, else as many as there are cores.
+   */
+  int decodeThreads() {
+    int cores = config.threads > 0 ? config.threads : Runtime.getRuntime().availableProcessors();
+    return split.tight() ? 1 : Math.max(1, Math.min(cores, 16));
+  }
+
+  OptimizerSettings optimizer() {
+    OptimizerKind kind = config.optimizer;
+    OptimizerSettings settings =
+        switch (kind) {
+          case SGD -> OptimizerSettings.sgd(true);
+          case RMSPROP -> OptimizerSettings.rmsProp((float) kind.decay(), (float) kind.epsilon());
+          case ADAMW -> OptimizerSettings.adamW((float) kind.decay(), (float) kind.epsilon());
+        };
+    if (config.clipNorm > 0) {
+      settings = settings.withClipNorm((float) config.clipNorm);
+    }
+    return config.dtype == DType.F16 ? settings.withDynamicLossScale(2, 0.5f, 2000) : settings;
+  }
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.train;
+
+import io.fusewire.data.Batch;
+import io.fusewire.data.BatchLoader;
+import io.fusewire.graph.TrainingNetwork;
+import io.fusewire.graph.TrainingState;
+import io.fusewire.io.FileFormatException;
+import io.fusewire.model.MemoryEstimate;
+import io.fusewire.ops.DType;
+import io.fusewire.ops.Optimizer;
+import io.fusewire.ops.ParameterTable;
+import io.fusewire.ops.Stream;
+import io.fusewire.ops.Workspace;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
+
+/** One training run on one device: steps, evaluations, checkpoints and results. */
+final class TrainingRun implements AutoCloseable {
+  private static final float FIRST_F16_SCALE = 65536;
+  private static final int ROWS_PER_EPOCH = 20;
+
+  private final RunPlan plan;
+  private final TrainConfig config;
+  private final Stream stream;
+  private final ProgressListener listener;
+  private final BooleanSupplier stopped;
+  private final RunFiles files;
+  private final TrainingState state;
+  private final TrainingNetwork network;
+  private final ParameterTable table;
+  private final Optimizer optimizer;
+  private final Workspace workspace;
+  private final StepResults results;
+  private final Evaluator evaluator;
+  private final Progress progress;
+
+  private long step;
+  private Tally epochTally = new Tally();
+  private Tally rowTally = new Tally();
+  private MetricsLog log = new MetricsLog();
+  private long lastCheckpoint = System.nanoTime();
+
+  TrainingRun(
+      RunPlan plan,
+      Stream stream,
+      Path directory,
+      ProgressListener listener,
+      BooleanSupplier stopped) {
+    this.plan = plan;
+    this.config = plan.config;
+    this.stream = stream;
+    this.listener = listener;
+    this.stopped = stopped;
+    this.files = new RunFiles(directory, plan);
+    var settings = plan.optimizer();
+    state =
+        new TrainingState(
+            stream,
+            plan.net.parameters(),
+            settings.kind(),
+            config.emaDecay > 0,
+            config.dtype == DType.F16 ? FIRST_F16_SCALE : 1);
+    float[] initial = plan.net.parameters().initialValues(config.seed);
+    state.values().load(stream, initial);
+    if (state.average() != null) {
+      state.average().load(stream, initial);
+    }
+    network =
+        TrainingNetwork.open(
+            stream,
+            plan.net,
+            config.batch,
+            config.dtype,
+            plan.trainInput,
+            config.labelSmoothing,
+            state);
+    table = OptimizerTables.of(stream, plan.net.parameters(), state, config.weightDecay);
+    optimizer = new Optimizer(settings);
+    workspace = new Workspace(stream.device()).reserve(optimizer.workspaceBytes(stream, table));
+    results = new StepResults(stream, config.batch);
+    evaluator = new Evaluator(plan, stream, network.arena());
+    progress = new Progress(plan, listener);
+  }
+
+  /** Takes over a checkpoint: all of it or, if anything does not fit, nothing. */
+  void resume(Path file, Checkpoint checkpoint) throws IOException {
+    Map<String, String> position = checkpoint.position();
+    try {
+      long trained = Long.parseLong(position.get("train_images"));
+      if (trained != plan.trainImages.length) {
+        throw new FileFormatException(
+            file,
+            "is of a run with %d training images; there are %d now"
+                .formatted(trained, plan.trainImages.length));
+      }
+      if (checkpoint.step() < 0 || checkpoint.step() > plan.totalSteps) {
+        throw new FileFormatException(
+            file, "is at step %d of %d".formatted(checkpoint.step(), plan.totalSteps));
+      }
+      String names = String.join("\n", plan.split.train().classNames());
+      if (!names.equals(position.get("class_names"))) {
+        throw new FileFormatException(file, "is of a run with other classes");
+      }
+      MetricsLog oldLog = MetricsLog.decode(position.get("metrics"));
+      Tally oldEpoch = Tally.decode(position.get("epoch_sums"));
+      Tally oldRow = Tally.decode(position.get("row_sums"));
+      double seconds = Double.parseDouble(position.get("seconds"));
+      double trainSeconds = Double.parseDouble(position.get("train_seconds"));
+      Checkpoint.load(file, plan, stream, state);
+      step = checkpoint.step();
+      log = oldLog;
+      epochTally = oldEpoch;
+      rowTally = oldRow;
+      progress.resume(step, seconds, trainSeconds);
+    } catch (IllegalArgumentException | NullPointerException e) {
+      throw new FileFormatException(file, "has unusable counters: " + e.getMessage(), e);
+    }
+    listener.message("resumed %s at step %d of %d".formatted(file, step, plan.totalSteps));
+  }
+
+  TrainResult run() throws IOException {
+    MemoryEstimate estimate = MemoryCheck.estimate(stream, plan, config.batch);
+    listener.started(
+        new ProgressListener.Start(
+            "EfficientNet-" + plan.net.name().toUpperCase(Locale.ROOT),
+            stream.device().description(),
+            plan.trainImages.length,
+            plan.split.evaluation().size(),
+            plan.net.classes(),
+            plan.net.parameters().trainedCount(),
+            config.epochs,
+            plan.stepsPerEpoch,
+            step,
+            estimate.arenaBytes(),
+            estimate.totalBytes()));
+    progress.start();
+    try {
+      // A run that was stopped in an evaluation has that still to do.
+      if (step > 0 && step % plan.stepsPerEpoch == 0 && log.epochs().size() < epochsDone()) {
+        endEpoch();
+      }
+      while (step < plan.totalSteps && !stopped.getAsBoolean()) {
+        trainEpoch();
+        if (step % plan.stepsPerEpoch == 0 && !stopped.getAsBoolean()) {
+          endEpoch();
+        }
+      }
+      if (log.epochs().size() < config.epochs) {
+        writeCheckpoint();
+        files.writeMetrics(log);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("training was interrupted");
+    }
+    return result();
+  }
+
+  private long epochsDone() {
+    return step / plan.stepsPerEpoch;
+  }
+
+  private void trainEpoch() throws IOException, InterruptedException {
+    long epoch = epochsDone();
+    int first = (int) (step % plan.stepsPerEpoch);
+    try (BatchLoader loader =
+        new BatchLoader(
+            plan.split.train(),
+            plan.order(epoch),
+            config.batch,
+            first,
+            true,
+            plan.decodeThreads(),
+            config.seed * 31 + epoch)) {
+      for (Batch batch = loader.next(); batch != null; batch = loader.next()) {
+        trainStep(batch);
+        loader.recycle(batch);
+        long inEpoch = step - epoch * plan.stepsPerEpoch;
+        if (inEpoch * ROWS_PER_EPOCH / plan.stepsPerEpoch
+            > (inEpoch - 1) * ROWS_PER_EPOCH / plan.stepsPerEpoch) {
+          addRow();
+        }
+        if (stopped.getAsBoolean()) {
+          return;
+        }
+        if (System.nanoTime() - lastCheckpoint > config.checkpointSeconds * 1_000_000_000L) {
+          writeCheckpoint();
+        }
+      }
+    }
+    drain();
+    if (epochTally.images() == 0) {
+      throw new IOException(
+          "no training image could be used (%d files left out)"
+              .formatted(plan.split.skipped().count()));
+    }
+  }
+
+  private void trainStep(Batch batch) {
+    network.images().copyFrom(stream, batch.images());
+    network.labels().copyFrom(stream, batch.labels());
+    double rate = learningRate();
+    double momentum = config.schedule.momentum(config.momentum, step, plan.totalSteps);
+    double t = step + 1.0;
+    state
+        .step()
+        .set(
+            stream,
+            config.seed,
+            (int) step,
+            (float) rate,
+            (float) momentum,
+            (float) Math.min(config.emaDecay, t / (t + 9)),
+            (float) (1 - StrictMath.pow(config.momentum, t)),
+            (float) (1 - StrictMath.pow(config.optimizer.decay(), t)));
+    network.run();
+    optimizer.examine(stream, table, state.lossScale(), workspace.tensor());
+    optimizer.step(stream, table, state.step(), state.lossScale());
+    step++;
+    if (results.keep(network, batch.labels())) {
+      drain();
+    }
+    progress.stepped(step, rate);
+  }
+
+  private double learningRate() {
+    return config.schedule.learningRate(
+        config.learningRate, step, plan.totalSteps, plan.stepsPerEpoch, plan.warmUpSteps);
+  }
+
+  private void drain() {
+    Tally fresh = new Tally();
+    results.drain(fresh);
+    epochTally.add(fresh);
+    rowTally.add(fresh);
+    progress.measured(fresh);
+  }
+
+  private void addRow() {
+    drain();
+    if (rowTally.images() > 0) {
+      log.add((double) step / plan.stepsPerEpoch, metrics(rowTally, Double.NaN, Double.NaN));
+    }
+    rowTally.clear();
+  }
+
+  private EpochMetrics metrics(Tally train, double loss, double accuracy) {
+    return new EpochMetrics(
+        (int) ((step + plan.stepsPerEpoch - 1) / plan.stepsPerEpoch),
+        step,
+        train.meanLoss(),
+        train.accuracy(),
+        loss,
+        accuracy,
+        progress.learningRate(),
+        progress.imagesPerSecond());
+  }
+
+  /** Evaluates and writes everything; if stopped meanwhile, the next run does it. */
+  private void endEpoch() throws IOException, InterruptedException {
+    int epoch = (int) epochsDone();
+    float[] weights = bestWeights();
+    progress.pause();
+    Tally tally =
+        evaluator.evaluate(
+            weights, (done, total) -> listener.evaluating(epoch, done, total), stopped);
+    progress.go();
+    if (tally == null) {
+      return;
+    }
+    EpochMetrics metrics = metrics(epochTally, tally.meanLoss(), tally.accuracy());
+    log.add(epoch, metrics);
+    epochTally.clear();
+    writeCheckpoint();
+    files.writeModel(weights, metrics);
+    files.writeMetrics(log);
+    files.writeCurve(log);
+    listener.epochEnded(metrics);
+  }
+
+  private float[] bestWeights() {
+    return (state.average() != null ? state.average() : state.values()).save(stream);
+  }
+
+  private void writeCheckpoint() throws IOException {
+    drain();
+    Map<String, String> position = new LinkedHashMap<>();
+    position.put("train_images", Integer.toString(plan.trainImages.length));
+    position.put("class_names", String.join("\n", plan.split.train().classNames()));
+    position.put("metrics", log.encode());
+    position.put("epoch_sums", epochTally.encode());
+    position.put("row_sums", rowTally.encode());
+    position.put("seconds", Double.toString(progress.seconds()));
+    position.put("train_seconds", Double.toString(progress.trainSeconds()));
+    new Checkpoint(config.encode(), step, position).write(files.checkpoint(), plan, stream, state);
+    lastCheckpoint = System.nanoTime();
+  }
+
+  private TrainResult result() {
+    List<EpochMetrics> epochs = log.epochs();
+    EpochMetrics last = epochs.isEmpty() ? null : epochs.get(epochs.size() - 1);
+    return new TrainResult(
+        epochs.size() < config.epochs,
+        last == null ? Double.NaN : last.evaluationAccuracy(),
+        last == null ? Double.NaN : last.evaluationLoss(),
+        progress.seconds(),
+        progress.imagesPerSecond(),
+        step,
+        state.lossScale().read(stream).skipped(),
+        plan.split.skipped().count(),
+        epochs,
+        files.directory(),
+        last == null ? null : files.model(),
+        files.metrics(),
+        last == null ? null : files.curve(),
+        files.checkpoint());
+  }
+
+  @Override
+  public void close() {
+    evaluator.close();
+    results.close();
+    workspace.close();
+    table.close();
+    network.close();
+    state.close();
+  }
+}
