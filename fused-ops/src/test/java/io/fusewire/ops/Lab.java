@@ -77,9 +77,13 @@ final class Lab implements AutoCloseable {
     return inner.fill(stream, 0xff);
   }
 
-  /** A workspace of so many bytes, full of NaN; null for none. */
+  /** A workspace of so many bytes, full of NaN, always aligned; null for none. */
   Tensor workspace(long bytes) {
-    return bytes == 0 ? null : out(DType.U8, bytes);
+    int kept = misalign;
+    misalign = 0;
+    Tensor workspace = bytes == 0 ? null : out(DType.U8, bytes);
+    misalign = kept;
+    return workspace;
   }
 
   double[] read(Tensor tensor) {
