@@ -53,5 +53,5 @@ run_tidy() { # folder with compile_commands.json
 # Compiles the CUDA part and judges ptxas's report.
 cuda_report() {
   mvn -B -q -pl native-build package -DskipTests -Dfusewire.cuda=ON -Dfusewire.checked=ON || return 1
-  .ci/ptxas_report native-build/target/cmake/cuda
+  native-build/ptxas_report.sh
 }
