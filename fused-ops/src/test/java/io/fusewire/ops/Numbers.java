@@ -127,6 +127,26 @@ final class Numbers {
     assertTrusted(what, expected);
   }
 
+  /**
+   * Gradients that are small differences of larger sums: the error counts against the norm, 1e-5 of it for F32 and the
+   * rule of three for the storage types.
+   */
+  static void assertGradient(String what, DType dtype, double[] expected, double[] actual) {
+    assertEquals(expected.length, actual.length, what + ": number of elements");
+    double norm = 0;
+    double error = 0;
+    double plain = 0;
+    for (int i = 0; i < expected.length; i++) {
+      norm += square(expected[i]);
+      error += square(actual[i] - expected[i]);
+      plain += square(round(dtype, expected[i]) - expected[i]);
+    }
+    double limit = 3 * Math.sqrt(plain) + 1e-5 * Math.sqrt(norm) + 1e-6;
+    if (!(Math.sqrt(error) <= limit)) {
+      fail(what + ": error " + Math.sqrt(error) + " exceeds " + limit + " at norm " + Math.sqrt(norm));
+    }
+  }
+
   private static double square(double value) {
     return value * value;
   }
