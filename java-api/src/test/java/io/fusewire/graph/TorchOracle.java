@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.graph;
+
+import io.fusewire.model.Block;
+import io.fusewire.model.BlockNames;
+import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Parameter;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * EfficientNet in libtorch, in double, with its gradients by libtorch's autograd: what ours is
+ * compared with.
+ */
+final class TorchOracle {
+  private static final long[] ONE = {1, 1};
+  private static final long[] PIXELS = {2, 3};
+
+  private final EfficientNet net;
+  private final Map<String, Tensor> tensors = new HashMap<>();
+
+  /**
+   * Copies weights.
+   *
+   * @param values a network's buffer in the kernels' layouts
+   */
+  TorchOracle(EfficientNet net, float[] values) {
+    this.net = net;
+    for (Parameter parameter : net.parameters().all()) {
+      int from = (int) parameter.offset();
+      float[] part =
+          parameter.toFileLayout(Arrays.copyOfRange(values, from, from + (int) parameter.count()));
+      double[] wide = new double[part.length];
+      for (int i = 0; i < wide.length; i++) {
+        wide[i] = part[i];
+      }
+      long[] shape = parameter.shape().stream().mapToLong(Integer::longValue).toArray();
+      Tensor tensor = torch.tensor(wide).view(shape).clone();
+      tensor.requires_grad_(parameter.kind().trained());
+      tensors.put(parameter.name(), tensor);
+    }
+  }
+
+  /** Random choices that both sides make alike. */
+  interface Masks {
+    /** What a block's branch is multiplied by, for each image; null for 1. */
+    double[] branch(int block);
+
+    /**
+     * What the pooled features are multiplied by (batch, channels) in one dropout sample; null for
+     * 1.
+     */
+    double[] features(int sample);
+  }
+
+  /** Logits (batch, classes) of the network with running statistics. */
+  double[] predict(double[] nhwc, int batch) {
+    return values(classify(features(image(nhwc, batch), false, b -> null)));
+  }
+
+  private interface BranchMask {
+    double[] of(int block);
+  }
+
+  /**
+   * Forward and backward in training mode.
+   *
+   * @return the loss: the mean over labels that are not negative
+   */
+  double train(double[] nhwc, int[] labels, double smoothing, Masks masks) {
+    Tensor pooled = features(image(nhwc, labels.length), true, masks::branch);
+    double[] target = new double[labels.length * net.classes()];
+    long counted = Arrays.stream(labels).filter(l -> l >= 0).count();
+    for (int n = 0; n < labels.length; n++) {
+      for (int c = 0; c < net.classes() && labels[n] >= 0; c++) {
+        double hot = labels[n] == c ? 1 - smoothing : 0;
+        target[n * net.classes() + c] = (hot + smoothing / net.classes()) / counted;
+      }
+    }
+    Tensor wanted = torch.tensor(target).view(labels.length, net.classes());
+    Tensor loss = null;
+    Tensor sum = null;
+    for (int m = 0; m < net.samples(); m++) {
+      double[] mask = masks.features(m);
+      Tensor kept =
+          mask == null ? pooled : torch.mul(pooled, torch.tensor(mask).view(labels.length, -1));
+      Tensor logits = classify(kept);
+      sum = sum == null ? logits : torch.add(sum, logits);
+      Tensor one = crossEntropy(logits, wanted);
+      loss = loss == null ? one : torch.add(loss, one);
+    }
+    Scalar samples = new Scalar((double) net.samples());
+    loss =
+        net.averageLogits()
+            ? crossEntropy(torch.div(sum, samples), wanted)
+            : torch.div(loss, samples);
+    loss.backward();
+    return loss.item_double();
+  }
+
+  private static Tensor crossEntropy(Tensor logits, Tensor wanted) {
+    return torch.neg(torch.sum(torch.mul(torch.log_softmax(logits, 1), wanted)));
+  }
+
+  /** A parameter's gradient in PyTorch's layout. */
+  double[] gradient(String name) {
+    return values(tensors.get(name).grad());
+  }
+
+  /** A parameter or running statistic in PyTorch's layout. */
+  double[] value(String name) {
+    return values(tensors.get(name));
+  }
+
+  private static double[] values(Tensor tensor) {
+    Tensor dense = tensor.contiguous();
+    double[] values = new double[(int) dense.numel()];
+    new DoublePointer(dense.data_ptr_double()).get(values);
+    return values;
+  }
+
+  private Tensor image(double[] nhwc, int batch) {
+    int side = net.resolution();
+    return torch
+        .tensor(nhwc)
+        .view(batch, side, side, net.inputChannels())
+        .permute(0, 3, 1, 2)
+        .contiguous();
+  }
+
+  private Tensor classify(Tensor pooled) {
+    return torch.linear(
+        pooled,
+        tensors.get("classifier.weight"),
+        new TensorOptional(tensors.get("classifier.bias")));
+  }
+
+  private Tensor features(Tensor images, boolean training, BranchMask masks) {
+    Tensor x = torch.silu(norm(convolve(images, "conv_stem", 3, 2, 1), "bn1", training));
+    List<Block> blocks = net.blocks();
+    for (int b = 0; b < blocks.size(); b++) {
+      x = block(x, blocks.get(b), training, masks.of(b));
+    }
+    x = torch.silu(norm(convolve(x, "conv_head", 1, 1, 1), "bn2", training));
+    return torch.mean(x, PIXELS, false, new ScalarTypeOptional());
+  }
+
+  private Tensor block(Tensor input, Block block, boolean training, double[] mask) {
+    BlockNames names = BlockNames.of(block);
+    Tensor x = input;
+    if (block.expands()) {
+      x = torch.silu(norm(convolve(x, names.expand(), 1, 1, 1), names.expandNorm(), training));
+    }
+    x = convolve(x, names.depthwise(), block.kernel(), block.stride(), block.expandedChannels());
+    x = torch.silu(norm(x, names.depthwiseNorm(), training));
+    Tensor squeezed = biased(torch.mean(x, PIXELS, true, new ScalarTypeOptional()), names.reduce());
+    squeezed = net.squeezeRelu() ? torch.relu(squeezed) : torch.silu(squeezed);
+    x = torch.mul(x, torch.sigmoid(biased(squeezed, names.excite())));
+    x = norm(convolve(x, names.project(), 1, 1, 1), names.projectNorm(), training);
+    if (!block.residual()) {
+      return x;
+    }
+    return torch.add(
+        mask == null ? x : torch.mul(x, torch.tensor(mask).view(mask.length, 1, 1, 1)), input);
+  }
+
+  private Tensor convolve(Tensor x, String name, long kernel, long stride, long groups) {
+    long before = net.padding().before(x.size(2), kernel, stride);
+    long after = net.padding().after(x.size(2), kernel, stride);
+    Tensor padded = torch.constant_pad_nd(x, new long[] {before, after, before, after});
+    return torch.conv2d(
+        padded,
+        tensors.get(name + ".weight"),
+        new TensorOptional(),
+        new long[] {stride, stride},
+        new long[] {0, 0},
+        ONE,
+        groups);
+  }
+
+  private Tensor biased(Tensor x, String name) {
+    return torch.conv2d(
+        x,
+        tensors.get(name + ".weight"),
+        new TensorOptional(tensors.get(name + ".bias")),
+        ONE,
+        new long[2],
+        ONE,
+        1);
+  }
+
+  private Tensor norm(Tensor x, String name, boolean training) {
+    return torch.batch_norm(
+        x,
+        new TensorOptional(tensors.get(name + ".weight")),
+        new TensorOptional(tensors.get(name + ".bias")),
+        new TensorOptional(tensors.get(name + ".running_mean")),
+        new TensorOptional(tensors.get(name + ".running_var")),
+        training,
+        net.batchNormMomentum(),
+        net.batchNormEpsilon(),
+        false);
+  }
+}
