@@ -43,6 +43,8 @@ struct Block {
   }
   // Sum over a warp's threads, given to all of them.
   float warp_sum(float v) const { return v; }
+  // Largest value of a warp's threads, given to all of them. NaN is passed over.
+  float warp_max(float v) const { return v; }
 };
 
 #elif defined(FW_EXEC_CHECKED)
@@ -68,6 +70,12 @@ struct Block {
     }
     return v;
   }
+  float warp_max(float v) const {
+    for (int distance = warp_threads / 2; distance > 0; distance /= 2) {
+      v = __builtin_fmaxf(v, fibers->shuffle_xor(thread, v, distance));
+    }
+    return v;
+  }
 };
 
 #else
@@ -89,6 +97,13 @@ struct Block {
 #pragma unroll
     for (int distance = warp_threads / 2; distance > 0; distance /= 2) {
       v += __shfl_xor_sync(0xffffffffu, v, distance);
+    }
+    return v;
+  }
+  FW_DEVICE float warp_max(float v) const {
+#pragma unroll
+    for (int distance = warp_threads / 2; distance > 0; distance /= 2) {
+      v = fmaxf(v, __shfl_xor_sync(0xffffffffu, v, distance));
     }
     return v;
   }
