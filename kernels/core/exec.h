@@ -13,10 +13,13 @@
 #if defined(FW_EXEC_CUDA)
 #define FW_DEVICE __device__ __forceinline__
 #define FW_HOST_DEVICE __host__ __device__ __forceinline__
+#define FW_UNROLL _Pragma("unroll")
 #else
 #define FW_DEVICE __attribute__((always_inline)) inline
 #define FW_HOST_DEVICE __attribute__((always_inline)) inline
+#define FW_UNROLL _Pragma("GCC unroll 64")
 #endif
+// FW_UNROLL before a loop of constant length whose arrays are to live in registers.
 
 namespace fusewire::FW_EXEC {
 

@@ -283,6 +283,16 @@ FW_DEVICE void store_part(T* p, Vec<N> x, int n) {
 
 #endif
 
+// Asks for a cache line that will soon be read (or written). On a CPU it hides the latency of memory where the access
+// pattern is beyond the hardware's prefetcher; elsewhere other threads do, and this is nothing. Any address is allowed.
+#if defined(FW_EXEC_CPU)
+FW_DEVICE void prefetch(const void* p) { __builtin_prefetch(p, 0, 2); }
+FW_DEVICE void prefetch_for_store(const void* p) { __builtin_prefetch(p, 1, 2); }
+#else
+FW_DEVICE void prefetch(const void*) {}
+FW_DEVICE void prefetch_for_store(const void*) {}
+#endif
+
 // Mixed operations with a scalar, and the compound ones.
 #define FW_VEC_SCALAR(op)                           \
   template <int N>                                  \

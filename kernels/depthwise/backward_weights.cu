@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+// Depthwise convolution, gradients of weights and bias, K x K taps, stride S:
+//   diff_weights[r,s,c] = sum_{n,p,q} src[n, p*S-pad_top+r, q*S-pad_left+s, c] * diff_dst[n,p,q,c]
+//   diff_bias[c] = sum_{n,p,q} diff_dst[n,p,q,c]
+// Must move: src once, diff_dst once. Two stages, both in a fixed order. Stage 1: a block sums a chunk of rows; each
+// thread keeps the K*K+1 sums of its N channels in registers while it goes through strips of the chunk, one tap row r
+// after the other with the K columns in use as a sliding window; then the block's threads that share channels are
+// added. Stage 2 adds the chunks.
+#include "depthwise/shape.h"
+
+namespace fusewire::FW_EXEC {
+namespace {
+
+template <class T, int K, int S>
+struct PartialsKernel {
+  static constexpr int kThreads = 128;
+  static constexpr int N = kTunedLanes<T, K>;
+
+  struct Params {
+    DepthwiseShape shape;
+    Chunks chunks;
+    Cut cut;  // its groups and strips
+    const T* src;
+    const T* diff_dst;
+    float* partials;
+  };
+
+  struct Sums {
+    Vec<N> tap[K][K];
+    Vec<N> bias;
+  };
+
+  // A row of taps for every thread, or nothing where there is one.
+  static constexpr int64_t kScratch = kOneThread ? 0 : int64_t(kThreads) * K * N;
+
+  FW_DEVICE static void run(const Params& p, Block& block) {
+    float* scratch = block.template shared<float>(kScratch);
+    const int64_t chunk = block.x / p.cut.groups;
+    const int first_vector = int(block.x % p.cut.groups) * p.cut.group;
+    const int vectors = p.cut.vectors - first_vector < p.cut.group ? p.cut.vectors - first_vector : p.cut.group;
+    const int at_once = vectors < block.threads ? vectors : block.threads;
+    const int sharers = block.threads / at_once;  // threads per vector
+    for (int first = 0; first < vectors; first += at_once) {
+      const int vector = first_vector + first + block.thread % at_once;
+      const int sharer = block.thread / at_once;
+      Sums sums;
+      if (sharer < sharers && vector < first_vector + vectors) {
+        sum_strips(p, chunk, vector, sharer, sharers, sums);
+      }
+      add_threads(p, block, chunk, first_vector + first, at_once, sharers, sums, scratch);
+    }
+  }
+
+  FW_DEVICE static void sum_strips(const Params& p, int64_t chunk, int vector, int sharer, int sharers, Sums& sums) {
+    const DepthwiseShape& s = p.shape;
+    const int64_t rows = int64_t(s.batch) * s.out_height;
+    const int64_t first_row = chunk * p.chunks.rows;
+    const int64_t rows_here = rows - first_row < p.chunks.rows ? rows - first_row : p.chunks.rows;
+    const int channel = vector_channel<N>(vector, s.channels);
+    sums.bias = Vec<N>(0.0f);
+    FW_UNROLL
+    for (int r = 0; r < K; r++) {
+      FW_UNROLL
+      for (int t = 0; t < K; t++) {
+        sums.tap[r][t] = Vec<N>(0.0f);
+      }
+    }
+    int image = int(first_row / s.out_height);
+    int64_t first_of_image = int64_t(image) * s.out_height - first_row;  // relative to the chunk
+    const int64_t items = rows_here * p.cut.strips;
+    for (int64_t i = sharer; i < items; i += sharers) {
+      const int64_t row = p.cut.strips == 1 ? i : i / p.cut.strips;
+      const int strip = int(i - row * p.cut.strips);
+      while (row - first_of_image >= s.out_height) {
+        first_of_image += s.out_height;
+        image++;
+      }
+      sum_strip(p, image, int(row - first_of_image), strip * p.cut.strip, channel, sums);
+    }
+  }
+
+  FW_DEVICE static void sum_strip(const Params& p, int image, int row, int first, int channel, Sums& sums) {
+    const DepthwiseShape& s = p.shape;
+    const int64_t channels = s.channels;
+    const int last = first + p.cut.strip < s.out_width ? first + p.cut.strip : s.out_width;
+    const int64_t in_stride = s.in_width * channels;
+    const int64_t out_stride = s.out_width * channels;
+    const int in_row = row * S - s.pad_top;
+    const T* src = p.src + (int64_t(image) * s.in_height + in_row) * in_stride + channel;
+    const T* diff_dst = p.diff_dst + (int64_t(image) * s.out_height + row) * out_stride + channel;
+    for (int q = first; q < last; q++) {
+      prefetch(diff_dst + q * channels + out_stride);
+      sums.bias += load<N>(diff_dst + q * channels);
+    }
+    FW_UNROLL
+    for (int r = 0; r < K; r++) {
+      if (unsigned(in_row + r) < unsigned(s.in_height)) {
+        sum_tap_row(s, src + r * in_stride, diff_dst, first, last, r >= K - S ? S * in_stride : 0, sums.tap[r]);
+      }
+    }
+  }
+
+  // One row of taps. `ahead`: where the next row that this thread will need lies, 0 if it has been read already.
+  FW_DEVICE static void sum_tap_row(const DepthwiseShape& s, const T* src, const T* diff_dst, int first, int last,
+                                    int64_t ahead, Vec<N> (&tap)[K]) {
+    const int64_t channels = s.channels;
+    Vec<N> window[K];
+    int column = first * S - s.pad_left;
+    FW_UNROLL
+    for (int t = S; t < K; t++, column++) {
+      window[t] = unsigned(column) < unsigned(s.in_width) ? load<N>(src + column * channels) : Vec<N>(0.0f);
+    }
+    for (int q = first; q < last; q++) {
+      FW_UNROLL
+      for (int t = 0; t < K - S; t++) {
+        window[t] = window[t + S];
+      }
+      FW_UNROLL
+      for (int t = K - S; t < K; t++, column++) {
+        if (unsigned(column) < unsigned(s.in_width)) {
+          window[t] = load<N>(src + column * channels);
+          prefetch(src + column * channels + ahead);
+        } else {
+          window[t] = Vec<N>(0.0f);
+        }
+      }
+      const Vec<N> y = load<N>(diff_dst + q * channels);
+      FW_UNROLL
+      for (int t = 0; t < K; t++) {
+        tap[t] = fma(y, window[t], tap[t]);
+      }
+    }
+  }
+
+  // Tap t of row r; row K is the bias, one "tap".
+  FW_DEVICE static Vec<N> sum_of(const Sums& sums, int r, int t) {
+    return r < K ? sums.tap[r < K ? r : 0][t] : sums.bias;
+  }
+
+  // Adds the sums of the threads that share vectors, in the order of the threads, and writes them.
+  FW_DEVICE static void add_threads(const Params& p, Block& block, int64_t chunk, int first_vector, int at_once,
+                                    int sharers, const Sums& sums, float* scratch) {
+    const int64_t channels = p.shape.channels;
+    float* partials = p.partials + chunk * (K * K + 1) * channels;
+    FW_UNROLL
+    for (int r = 0; r <= K; r++) {
+      const int taps = r < K ? K : 1;
+      if constexpr (kOneThread) {
+        float* out = partials + vector_channel<N>(first_vector, p.shape.channels);
+        FW_UNROLL
+        for (int t = 0; t < taps; t++) {
+          store<N>(out + (r * K + t) * channels, sum_of(sums, r, t));
+        }
+      } else {
+        FW_UNROLL
+        for (int t = 0; t < taps; t++) {
+          store<N>(scratch + (t * block.threads + block.thread) * N, sum_of(sums, r, t));
+        }
+        block.sync();
+        for (int i = block.thread; i < taps * at_once; i += block.threads) {
+          const int t = i / at_once;
+          const int v = i - t * at_once;
+          Vec<N> sum(0.0f);
+          for (int sharer = 0; sharer < sharers; sharer++) {
+            sum += load<N>(scratch + (t * block.threads + sharer * at_once + v) * N);
+          }
+          store<N>(partials + (r * K + t) * channels + vector_channel<N>(first_vector + v, p.shape.channels), sum);
+        }
+        block.sync();
+      }
+    }
+  }
+};
+
+// Adds the chunks' partial sums in their order; one vector per item.
+template <int N>
+struct AddChunksKernel {
+  static constexpr int kThreads = 128;
+  static constexpr int kItems = kOneThread ? 64 : kThreads;
+
+  struct Params {
+    const float* partials;
+    float* diff_weights;
+    float* diff_bias;  // or nullptr
+    int64_t chunks;
+    int64_t weights;  // taps * channels
+    int64_t total;    // weights + channels
+  };
+
+  FW_DEVICE static void run(const Params& p, Block& block) {
+    for (int i = block.thread; i < kItems; i += block.threads) {
+      const int64_t at = (block.x * kItems + i) * N;
+      if (at < p.total) {
+        add(p, at);
+      }
+    }
+  }
+
+  FW_DEVICE static void add(const Params& p, int64_t at) {
+    const int n = p.total - at < N ? int(p.total - at) : N;
+    Vec<N> sum(0.0f);
+    for (int64_t chunk = 0; chunk < p.chunks; chunk++) {
+      sum += load_part<N>(p.partials + chunk * p.total + at, n);
+    }
+    // A vector may hold the last weights and the first biases.
+    const int weights = p.weights - at < n ? int(p.weights - at < 0 ? 0 : p.weights - at) : n;
+    if (weights == n) {
+      store_part<N>(p.diff_weights + at, sum, n);
+      return;
+    }
+    for (int i = 0; i < n; i++) {
+      if (i < weights) {
+        p.diff_weights[at + i] = sum[i];
+      } else if (p.diff_bias != nullptr) {
+        p.diff_bias[at + i - p.weights] = sum[i];
+      }
+    }
+  }
+};
+
+template <class T, int K, int S>
+fw_status run_partials(const Launcher& launcher, int32_t dtype, const WeightsGradient& problem) {
+  using Kernel = PartialsKernel<T, K, S>;
+  const DepthwiseShape& s = problem.shape;
+  const auto addresses =
+      fw_address(reinterpret_cast<uintptr_t>(problem.src) | reinterpret_cast<uintptr_t>(problem.diff_dst));
+  if (!whole_vectors<T, Kernel::N>(s.channels, addresses)) {
+    return depthwise_partials_any(launcher, dtype, problem);
+  }
+  typename Kernel::Params p;
+  p.shape = s;
+  p.chunks = depthwise_chunks(s, dtype);
+  p.cut = cut_image(s.batch, s.out_height, s.out_width, int(ceil_div(s.channels, Kernel::N)), Kernel::kThreads);
+  p.src = static_cast<const T*>(problem.src);
+  p.diff_dst = static_cast<const T*>(problem.diff_dst);
+  p.partials = problem.partials;
+  return launch<Kernel>(launcher, {p.chunks.count * p.cut.groups}, shared_bytes<float>(Kernel::kScratch), p);
+}
+
+template <class T, int K>
+fw_status run_size(const Launcher& launcher, int32_t dtype, const WeightsGradient& problem) {
+  return problem.shape.stride_height == 1 ? run_partials<T, K, 1>(launcher, dtype, problem)
+                                          : run_partials<T, K, 2>(launcher, dtype, problem);
+}
+
+fw_status run_stage_1(const Launcher& launcher, int32_t dtype, const WeightsGradient& problem) {
+  return with_dtype(dtype, [&](auto t) {
+    using T = decltype(t);
+    switch (tuned_kernel(problem.shape)) {
+      case 3:
+        return run_size<T, 3>(launcher, dtype, problem);
+      case 5:
+        return run_size<T, 5>(launcher, dtype, problem);
+      case 7:
+        return run_size<T, 7>(launcher, dtype, problem);
+      default:
+        return depthwise_partials_any(launcher, dtype, problem);
+    }
+  });
+}
+
+}  // namespace
+
+Chunks depthwise_chunks(const DepthwiseShape& s, int32_t dtype) {
+  // Enough blocks to fill the device together with the groups of vectors, but so few chunks that their partial sums are
+  // small beside src and diff_dst.
+  const int64_t rows = int64_t(s.batch) * s.out_height;
+  const int64_t lanes = kOneThread ? kLanes<float> : 16 / (dtype == FW_F32 ? 4 : 2);
+  const int64_t vectors = ceil_div(s.channels, lanes);
+  int64_t count = 0;
+  if (kOneThread) {
+    count = ceil_div(64, std::max<int64_t>(1, std::min<int64_t>(16, vectors / 4)));
+  } else {
+    constexpr int64_t kBlocks = 1024;
+    const int64_t outputs = rows * s.out_width;
+    const int64_t taps = int64_t(s.kernel_height) * s.kernel_width;
+    count = std::min(ceil_div(kBlocks, ceil_div(vectors, 32)), std::max<int64_t>(1, outputs / (taps * 8)));
+  }
+  Chunks chunks;
+  chunks.rows = std::max<int64_t>(1, ceil_div(rows, count));
+  chunks.count = ceil_div(rows, chunks.rows);
+  return chunks;
+}
+
+fw_status depthwise_weights_gradient(const Launcher& launcher, int32_t dtype, const WeightsGradient& problem) {
+  const DepthwiseShape& s = problem.shape;
+  const int64_t chunks = depthwise_chunks(s, dtype).count;
+  if (chunks > 0) {
+    FW_TRY(run_stage_1(launcher, dtype, problem));
+  }
+  const int64_t weights = int64_t(s.kernel_height) * s.kernel_width * s.channels;
+  const auto addresses =
+      fw_address(reinterpret_cast<uintptr_t>(problem.partials) | reinterpret_cast<uintptr_t>(problem.diff_weights));
+  return with_lanes<float>(s.channels, addresses, [&](auto lanes) {
+    using Kernel = AddChunksKernel<decltype(lanes)::value>;
+    const int64_t total = weights + s.channels;
+    const int64_t blocks = ceil_div(ceil_div(total, decltype(lanes)::value), Kernel::kItems);
+    return launch<Kernel>(launcher, {blocks}, 0,
+                          {problem.partials, problem.diff_weights, problem.diff_bias, chunks, weights, total});
+  });
+}
+
+}  // namespace fusewire::FW_EXEC
