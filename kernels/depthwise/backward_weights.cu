@@ -15,6 +15,9 @@ template <class T, int K, int S>
 struct PartialsKernel {
   static constexpr int kThreads = 128;
   static constexpr int N = kTunedLanes<T, K>;
+  // Rows of taps summed together: three rows give a CPU enough independent sums to hide the latency of its adder; a GPU
+  // has other threads for that.
+  static constexpr int kRows = kOneThread && K == 3 ? 3 : 1;
 
   struct Params {
     DepthwiseShape shape;
@@ -93,42 +96,67 @@ struct PartialsKernel {
       sums.bias += load<N>(diff_dst + q * channels);
     }
     FW_UNROLL
-    for (int r = 0; r < K; r++) {
-      if (unsigned(in_row + r) < unsigned(s.in_height)) {
-        sum_tap_row(s, src + r * in_stride, diff_dst, first, last, r >= K - S ? S * in_stride : 0, sums.tap[r]);
-      }
+    for (int r = 0; r < K; r += kRows) {
+      sum_tap_rows(s, src + r * in_stride, in_row + r, diff_dst, first, last, r, sums);
     }
   }
 
-  // One row of taps. `ahead`: where the next row that this thread will need lies, 0 if it has been read already.
-  FW_DEVICE static void sum_tap_row(const DepthwiseShape& s, const T* src, const T* diff_dst, int first, int last,
-                                    int64_t ahead, Vec<N> (&tap)[K]) {
+  // kRows rows of taps, from row r on, over one strip; `src` is the input row that tap row r meets.
+  FW_DEVICE static void sum_tap_rows(const DepthwiseShape& s, const T* src, int in_row, const T* diff_dst, int first,
+                                     int last, int r, Sums& sums) {
     const int64_t channels = s.channels;
-    Vec<N> window[K];
+    const int64_t in_stride = s.in_width * channels;
+    const int64_t ahead = S * in_stride;  // where the next row that this thread will need lies
+    Vec<N> window[kRows][K];
     int column = first * S - s.pad_left;
+    unsigned present = 0;
     FW_UNROLL
-    for (int t = S; t < K; t++, column++) {
-      window[t] = unsigned(column) < unsigned(s.in_width) ? load<N>(src + column * channels) : Vec<N>(0.0f);
-    }
-    for (int q = first; q < last; q++) {
-      FW_UNROLL
-      for (int t = 0; t < K - S; t++) {
-        window[t] = window[t + S];
-      }
-      FW_UNROLL
-      for (int t = K - S; t < K; t++, column++) {
-        if (unsigned(column) < unsigned(s.in_width)) {
-          window[t] = load<N>(src + column * channels);
-          prefetch(src + column * channels + ahead);
-        } else {
-          window[t] = Vec<N>(0.0f);
-        }
-      }
-      const Vec<N> y = load<N>(diff_dst + q * channels);
+    for (int i = 0; i < kRows; i++) {
+      present |= unsigned(in_row + i) < unsigned(s.in_height) ? 1u << i : 0u;
       FW_UNROLL
       for (int t = 0; t < K; t++) {
-        tap[t] = fma(y, window[t], tap[t]);
+        window[i][t] = Vec<N>(0.0f);
       }
+    }
+    if (present == 0) {
+      return;
+    }
+    FW_UNROLL
+    for (int t = S; t < K; t++, column++) {
+      if (unsigned(column) < unsigned(s.in_width)) {
+        FW_UNROLL
+        for (int i = 0; i < kRows; i++) {
+          if ((present >> i & 1u) != 0) {
+            window[i][t] = load<N>(src + i * in_stride + column * channels);
+          }
+        }
+      }
+    }
+    for (int q = first; q < last; q++) {
+      const Vec<N> y = load<N>(diff_dst + q * channels);
+      FW_UNROLL
+      for (int i = 0; i < kRows; i++) {
+        FW_UNROLL
+        for (int t = 0; t < K; t++) {
+          window[i][t] = t < K - S ? window[i][t < K - S ? t + S : 0] : Vec<N>(0.0f);
+        }
+        FW_UNROLL
+        for (int t = K - S; t < K; t++) {
+          const int here = column + t - (K - S);
+          if ((present >> i & 1u) != 0 && unsigned(here) < unsigned(s.in_width)) {
+            const T* at = src + i * in_stride + here * channels;
+            window[i][t] = load<N>(at);
+            if (r + i >= K - S) {  // the rows above have been read already
+              prefetch(at + ahead);
+            }
+          }
+        }
+        FW_UNROLL
+        for (int t = 0; t < K; t++) {
+          sums.tap[r + i][t] = fma(y, window[i][t], sums.tap[r + i][t]);
+        }
+      }
+      column += S;
     }
   }
 
