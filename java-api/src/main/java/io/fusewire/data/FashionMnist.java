@@ -8,6 +8,7 @@ import io.fusewire.io.FileFormatException;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -277,10 +278,7 @@ public final class FashionMnist {
     try {
       MessageDigest digest = MessageDigest.getInstance("SHA-256");
       try (InputStream in = new DigestInputStream(Files.newInputStream(file), digest)) {
-        byte[] buffer = new byte[1 << 20];
-        while (in.read(buffer) >= 0) {
-          continue;
-        }
+        in.transferTo(OutputStream.nullOutputStream());
       }
       return HexFormat.of().formatHex(digest.digest()).toLowerCase(Locale.ROOT);
     } catch (NoSuchAlgorithmException e) {

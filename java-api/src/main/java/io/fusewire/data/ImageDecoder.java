@@ -22,7 +22,7 @@ import javax.imageio.stream.ImageInputStream;
  * Decodes JPEG and PNG files to uint8, through javax.imageio and whatever readers are plugged into
  * it. What is truncated or damaged is refused, also where a reader would fill in grey and carry on.
  */
-public final class ImageDecoder {
+final class ImageDecoder {
   private static final long MAX_PIXELS = 200_000_000;
   private static final long MAX_FILE_BYTES = 500_000_000;
 
@@ -71,7 +71,7 @@ public final class ImageDecoder {
    * @throws FileFormatException if it is not a whole image
    * @throws IOException if it cannot be read
    */
-  public static BufferedImage decode(Path file) throws IOException {
+  static BufferedImage decode(Path file) throws IOException {
     if (Files.size(file) > MAX_FILE_BYTES) {
       throw new FileFormatException(file, "is larger than " + MAX_FILE_BYTES + " bytes");
     }

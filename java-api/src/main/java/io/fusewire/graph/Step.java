@@ -22,7 +22,15 @@ public record Step(
     long workspaceBytes,
     Function<Memory, Runnable> bind) {
 
-  /** Copies the lists. */
+  /**
+   * Copies the lists.
+   *
+   * @param name for messages
+   * @param reads values it reads
+   * @param writes values it writes; one that it also reads is changed in place
+   * @param workspaceBytes memory it needs only while it runs
+   * @param bind makes what runs the step, once every value has its memory
+   */
   public Step {
     reads = List.copyOf(reads);
     writes = List.copyOf(writes);

@@ -57,7 +57,15 @@ public final class SafeTensors implements AutoCloseable {
    * @param end byte after the last
    */
   public record Entry(String name, ElementType type, List<Long> shape, long begin, long end) {
-    /** Copies the shape. */
+    /**
+     * Copies the shape.
+     *
+     * @param name its name
+     * @param type element type
+     * @param shape extents; empty for a scalar
+     * @param begin first byte, counted from the end of the header
+     * @param end byte after the last
+     */
     public Entry {
       shape = List.copyOf(shape);
     }

@@ -24,6 +24,9 @@ public final class SafeTensorsWriter {
   private final Map<String, String> metadata = new LinkedHashMap<>();
   private final Map<String, Tensor> tensors = new LinkedHashMap<>();
 
+  /** Starts with no tensors. */
+  public SafeTensorsWriter() {}
+
   private record Tensor(ElementType type, List<? extends Number> shape, Object values) {}
 
   /**

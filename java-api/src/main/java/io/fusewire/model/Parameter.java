@@ -56,7 +56,14 @@ public record Parameter(String name, Kind kind, List<Integer> shape, long offset
     }
   }
 
-  /** Copies the shape. */
+  /**
+   * Copies the shape.
+   *
+   * @param name timm's name, such as {@code blocks.1.0.conv_pw.weight}
+   * @param kind what it is, which decides its layouts, initial values and weight decay
+   * @param shape PyTorch's shape, as files have it
+   * @param offset place in the network's buffer, in elements
+   */
   public Parameter {
     shape = List.copyOf(shape);
   }

@@ -18,7 +18,16 @@ import java.util.List;
 public record Preprocessing(
     int height, int width, int window, boolean wholeImage, List<Float> mean, List<Float> std) {
 
-  /** Copies the lists and refuses what cannot be. */
+  /**
+   * Copies the lists and refuses what cannot be.
+   *
+   * @param height height after resampling, in pixels
+   * @param width width after resampling, in pixels
+   * @param window side of the window, in pixels
+   * @param wholeImage whether the whole image is resampled, or the middle 7/8 of its shorter side
+   * @param mean per channel, of values from 0 to 1
+   * @param std per channel, of values from 0 to 1
+   */
   public Preprocessing {
     mean = List.copyOf(mean);
     std = List.copyOf(std);

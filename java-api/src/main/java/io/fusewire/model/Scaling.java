@@ -11,7 +11,12 @@ package io.fusewire.model;
 public record Scaling(double width, double depth) {
   private static final int DIVISOR = 8;
 
-  /** Refuses factors that are not positive numbers. */
+  /**
+   * Refuses factors that are not positive numbers.
+   *
+   * @param width factor on every channel count, above 0
+   * @param depth factor on every stage's repeats, above 0
+   */
   public Scaling {
     if (!(width > 0 && width <= 16 && depth > 0 && depth <= 16)) {
       throw new IllegalArgumentException(

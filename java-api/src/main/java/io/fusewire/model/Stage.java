@@ -30,7 +30,17 @@ public record Stage(
           new Stage(4, 5, 2, 6, 112, 192),
           new Stage(1, 3, 1, 6, 192, 320));
 
-  /** Refuses a row that no network can have. */
+  /**
+   * Refuses a row that no network can have.
+   *
+   * @param repeats how many blocks; the first has the stride and changes the channels
+   * @param kernel depthwise kernel, square, in pixels
+   * @param stride depthwise stride of the first block, in pixels
+   * @param expansion expanded channels over input channels; 1 means there is no expansion
+   *     convolution
+   * @param inChannels input channels
+   * @param outChannels output channels
+   */
   public Stage {
     within("repeats", repeats, 100);
     within("kernel", kernel, 31);

@@ -32,7 +32,16 @@ public record ModelFile(
     Map<String, String> metadata) {
   private static final String FORMAT = "fusewire-model-1";
 
-  /** Copies the list and the map. */
+  /**
+   * Copies the list and the map.
+   *
+   * @param network the architecture
+   * @param classNames names of the classes in the order of the outputs
+   * @param preprocessing what is done to an image first
+   * @param weights all parameters and running statistics in the kernels' layouts, placed by {@link
+   *     EfficientNet#parameters()}
+   * @param metadata everything the file says about itself
+   */
   public ModelFile {
     classNames = List.copyOf(classNames);
     metadata = Map.copyOf(metadata);
