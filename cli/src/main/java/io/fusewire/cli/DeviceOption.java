@@ -15,8 +15,7 @@ final class DeviceOption {
   @Option(
       names = "--device",
       paramLabel = "NAME",
-      defaultValue = "best",
-      description = "cpu, cuda, cuda:N or best (default: ${DEFAULT-VALUE}); see 'fusewire doctor'.")
+      description = "cpu, cuda, cuda:N or best (the default); see 'fusewire doctor'.")
   private String name;
 
   @Option(
@@ -26,10 +25,15 @@ final class DeviceOption {
       description = "CPU threads; 0 is one per core (default: ${DEFAULT-VALUE}).")
   private int threads;
 
+  /** Whether one was asked for. */
+  boolean given() {
+    return name != null;
+  }
+
   /** The device; an unknown one is wrong usage. */
   Device device() {
     try {
-      return Device.of(name);
+      return name == null ? Device.best() : Device.of(name);
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }

@@ -2,6 +2,7 @@
 package io.fusewire.cli;
 
 import io.fusewire.model.Padding;
+import io.fusewire.ops.DType;
 import io.fusewire.train.OptimizerKind;
 import io.fusewire.train.Schedule;
 import io.fusewire.train.TrainConfig;
@@ -24,7 +25,6 @@ final class TrainOptions {
   private CommandSpec spec;
 
   @Mixin private DeviceOption device;
-  @Mixin private DTypeOption dtype;
 
   @Option(
       names = "--data",
@@ -130,6 +130,14 @@ final class TrainOptions {
   @Option(names = "--no-flip", description = "Do not mirror training images at random.")
   private boolean noFlip;
 
+  // Without a default here: a resumed run keeps what it was started with.
+  @Option(
+      names = "--dtype",
+      paramLabel = "TYPE",
+      converter = DTypeOption.Converter.class,
+      description = "Storage of activations: f32 (the default), bf16 or f16.")
+  private DType dtype;
+
   @Option(
       names = "--seed",
       paramLabel = "N",
@@ -160,7 +168,15 @@ final class TrainOptions {
   }
 
   private void fill(TrainConfig config) {
-    config.device(device.device().name()).threads(device.threads()).averageLogits(averageLogits);
+    if (device.given()) {
+      config.device(device.device().name());
+    }
+    if (device.threads() != 0) {
+      config.threads(device.threads());
+    }
+    if (averageLogits) {
+      config.averageLogits(true);
+    }
     set(data, config::data);
     set(model, config::model);
     set(resolution, config::resolution);
@@ -178,7 +194,7 @@ final class TrainOptions {
     set(labelSmoothing, config::labelSmoothing);
     set(emaDecay, config::emaDecay);
     set(padding, config::padding);
-    config.dtype(dtype.value());
+    set(dtype, config::dtype);
     set(seed, config::seed);
     set(limit, config::trainLimit);
     set(checkpointSeconds, config::checkpointSeconds);

@@ -29,7 +29,7 @@ public record Architecture(
     double epsilon,
     Map<String, float[]> weights) {
 
-  /** Copies the list and the map; the arrays are shared. */
+  // Copies the list and the map; the arrays are shared.
   public Architecture {
     blocks = List.copyOf(blocks);
     weights = Map.copyOf(weights);
