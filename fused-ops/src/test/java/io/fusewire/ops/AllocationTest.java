@@ -14,8 +14,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Calling an operation allocates nothing on the Java heap. */
 @Tag("unit")
 class AllocationTest {
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   /** Bytes that this thread allocates in a run, after a few runs to warm up. */
   private static long allocated(Runnable run) {

@@ -61,9 +61,7 @@ final class BatchNormReference {
     for (int i = 0; i < src.length; i++) {
       int c = i % channels;
       diffSrc[i] =
-          gamma[c]
-              * invStd[c]
-              * (inner[i] - diffBeta[c] / rows - normal(i) * diffGamma[c] / rows);
+          gamma[c] * invStd[c] * (inner[i] - diffBeta[c] / rows - normal(i) * diffGamma[c] / rows);
     }
     return new double[][] {diffGamma, diffBeta, diffSrc};
   }

@@ -5,7 +5,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 
-/** Convolution sizes that tests go through: every edge that has a code path of its own, and seeded random ones. */
+/**
+ * Convolution sizes that tests go through: every edge that has a code path of its own, and seeded
+ * random ones.
+ */
 final class ConvCases {
   /** Seed of all random tests; replay one with {@code -Dfusewire.seed=N}. */
   static final long SEED = Long.getLong("fusewire.seed", 20261123L);

@@ -12,7 +12,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** What depthwise and dense convolution have in common: their numbers, against {@link ConvReference}. */
+/**
+ * What depthwise and dense convolution have in common: their numbers, against {@link
+ * ConvReference}.
+ */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 abstract class ConvContract {
   /** One convolution on one device, with its tensors. */
@@ -21,8 +24,7 @@ abstract class ConvContract {
 
     void backwardData(Lab lab, Tensor diffDst, Tensor weights, Tensor diffSrc);
 
-    void backwardWeights(
-        Lab lab, Tensor src, Tensor diffDst, Tensor diffWeights, Tensor diffBias);
+    void backwardWeights(Lab lab, Tensor src, Tensor diffDst, Tensor diffWeights, Tensor diffBias);
   }
 
   abstract boolean depthwise();
@@ -194,8 +196,7 @@ abstract class ConvContract {
   @ParameterizedTest
   @MethodSource("io.fusewire.ops.Lab#devicesAndTypes")
   void bitsDoNotDependOnThreads(Device device, DType dtype) {
-    ConvShape shape =
-        ConvShape.same(3, 19, 21, depthwise() ? 37 : 5, depthwise() ? 37 : 21, 3, 1);
+    ConvShape shape = ConvShape.same(3, 19, 21, depthwise() ? 37 : 5, depthwise() ? 37 : 21, 3, 1);
     ConvReference reference = new ConvReference(shape, depthwise());
     Random random = new Random(3);
     double[] src = Numbers.reals(random, dtype, reference.srcSize());

@@ -2,14 +2,13 @@
 package io.fusewire.ops;
 
 /**
- * Convolutions in double precision, written as their definitions: nested loops and nothing else. A pointwise convolution
- * is the dense one with one pixel per image.
+ * Convolutions in double precision, written as their definitions: nested loops and nothing else. A
+ * pointwise convolution is the dense one with one pixel per image.
  */
 record ConvReference(ConvShape shape, boolean depthwise) {
 
   int srcSize() {
-    return Math.toIntExact(
-        shape.batch() * shape.inHeight() * shape.inWidth() * shape.inChannels());
+    return Math.toIntExact(shape.batch() * shape.inHeight() * shape.inWidth() * shape.inChannels());
   }
 
   int dstSize() {
@@ -19,8 +18,7 @@ record ConvReference(ConvShape shape, boolean depthwise) {
 
   int weightsSize() {
     long taps = shape.kernelHeight() * shape.kernelWidth();
-    return Math.toIntExact(
-        taps * shape.outChannels() * (depthwise ? 1 : shape.inChannels()));
+    return Math.toIntExact(taps * shape.outChannels() * (depthwise ? 1 : shape.inChannels()));
   }
 
   /** Visits every product of the convolution: indices into src, weights and dst. */

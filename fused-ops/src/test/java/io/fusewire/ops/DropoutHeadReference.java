@@ -109,7 +109,12 @@ final class DropoutHeadReference {
         int at = (m * batch + n) * classes;
         losses[n] +=
             crossEntropy(
-                    averageLogits ? mean : logits, at, labels[n], 1.0 / sets / counted, diffLogits, at)
+                    averageLogits ? mean : logits,
+                    at,
+                    labels[n],
+                    1.0 / sets / counted,
+                    diffLogits,
+                    at)
                 / sets;
       }
       int best = 0;

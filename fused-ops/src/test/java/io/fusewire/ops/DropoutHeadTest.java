@@ -44,8 +44,7 @@ class DropoutHeadTest {
     Random random = new Random(5);
     double[] pooled = Numbers.reals(random, DType.F32, (long) batch * channels);
     double[] weights =
-        Numbers.scaled(
-            Numbers.reals(random, DType.F32, (long) classes * channels), 0.3, DType.F32);
+        Numbers.scaled(Numbers.reals(random, DType.F32, (long) classes * channels), 0.3, DType.F32);
     double[] bias = Numbers.reals(random, DType.F32, classes);
     int[] labels = new int[batch];
     for (int n = 0; n < batch; n++) {

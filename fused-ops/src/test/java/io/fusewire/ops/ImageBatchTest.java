@@ -16,7 +16,14 @@ import org.junit.jupiter.params.provider.MethodSource;
 class ImageBatchTest {
   /** What one case asks for: source, crop, result, padding. */
   record Sizes(
-      int batch, int height, int width, int channels, int cropH, int cropW, int outH, int outW,
+      int batch,
+      int height,
+      int width,
+      int channels,
+      int cropH,
+      int cropW,
+      int outH,
+      int outW,
       int padding) {}
 
   private static final Sizes[] SIZES = {
@@ -55,7 +62,9 @@ class ImageBatchTest {
     return Byte.toUnsignedInt(src[at]) / 255.0;
   }
 
-  /** Bilinear value at a position of the crop; beyond the crop's last pixel its edge is repeated. */
+  /**
+   * Bilinear value at a position of the crop; beyond the crop's last pixel its edge is repeated.
+   */
   private static double bilinear(
       byte[] src, Sizes s, int n, long top, long left, double y, double x, int c) {
     double cy = Math.min(Math.max(y, 0), s.cropH - 1);
@@ -80,8 +89,7 @@ class ImageBatchTest {
 
   @ParameterizedTest
   @MethodSource("cases")
-  void imagesAreCroppedResampledAndNormalised(
-      Device device, DType dtype, Sizes s, boolean random) {
+  void imagesAreCroppedResampledAndNormalised(Device device, DType dtype, Sizes s, boolean random) {
     byte[] src = new byte[s.batch * s.height * s.width * s.channels];
     new Random(1).nextBytes(src);
     float[] mean = {0.5f, 0.4f, 0.3f, 0.2f};

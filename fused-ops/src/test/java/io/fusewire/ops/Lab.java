@@ -8,8 +8,9 @@ import java.util.List;
 import org.junit.jupiter.params.provider.Arguments;
 
 /**
- * A device under test with a stream. Tensors it makes lie between guard bands that are examined on {@link #close};
- * outputs and workspaces start as NaN, so that an element never written, or read too early, shows.
+ * A device under test with a stream. Tensors it makes lie between guard bands that are examined on
+ * {@link #close}; outputs and workspaces start as NaN, so that an element never written, or read
+ * too early, shows.
  */
 final class Lab implements AutoCloseable {
   private static final int GUARD = 256;
@@ -98,7 +99,8 @@ final class Lab implements AutoCloseable {
         byte[] bytes = new byte[(int) guard.bytes()];
         guard.copyTo(stream, bytes);
         for (int i = 0; i < bytes.length; i++) {
-          assertEquals((byte) PATTERN, bytes[i], "guard band written at byte " + i + " of " + guard);
+          assertEquals(
+              (byte) PATTERN, bytes[i], "guard band written at byte " + i + " of " + guard);
         }
       }
     } finally {

@@ -32,8 +32,7 @@ class MeanPoolTest {
     Random random = new Random(4);
     boolean exact = Integer.bitCount(pixels) == 1;
     long count = (long) batch * pixels * channels;
-    double[] src =
-        exact ? Numbers.integers(random, count, 8) : Numbers.reals(random, dtype, count);
+    double[] src = exact ? Numbers.integers(random, count, 8) : Numbers.reals(random, dtype, count);
     double[] diffDst = Numbers.reals(random, DType.F32, (long) batch * channels);
     double[] expected = new double[batch * channels];
     double[] expectedDiff = new double[src.length];

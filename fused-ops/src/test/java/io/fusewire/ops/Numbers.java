@@ -11,7 +11,10 @@ import java.util.Random;
 final class Numbers {
   private Numbers() {}
 
-  /** Small whole numbers from -magnitude to magnitude, few of them 0: sums of their products are exact in F32. */
+  /**
+   * Small whole numbers from -magnitude to magnitude, few of them 0: sums of their products are
+   * exact in F32.
+   */
   static double[] integers(Random random, long count, int magnitude) {
     double[] values = new double[Math.toIntExact(count)];
     for (int i = 0; i < values.length; i++) {
@@ -95,8 +98,9 @@ final class Numbers {
   }
 
   /**
-   * Compares with a double-precision reference. The error's norm may be {@code rule} times that of the reference itself
-   * stored in the type, plus what accumulating in F32 costs; every element must be within the type's tolerance as well.
+   * Compares with a double-precision reference. The error's norm may be {@code rule} times that of
+   * the reference itself stored in the type, plus what accumulating in F32 costs; every element
+   * must be within the type's tolerance as well.
    */
   private static void assertClose(
       String what, DType dtype, double[] expected, double[] actual, int rule) {
@@ -116,20 +120,32 @@ final class Numbers {
       double tolerance = 1e-5 * Math.max(1, largest) + relative * rule / 2 * Math.abs(expected[i]);
       if (!(Math.abs(actual[i] - expected[i]) <= tolerance)) {
         fail(
-            what + ": element " + i + " is " + actual[i] + ", expected " + expected[i] + " within " + tolerance);
+            what
+                + ": element "
+                + i
+                + " is "
+                + actual[i]
+                + ", expected "
+                + expected[i]
+                + " within "
+                + tolerance);
       }
     }
     double limit = rule * Math.sqrt(plain) + rule / 2.0 * 1.3e-6 * Math.sqrt(norm) + 1e-30;
     if (!(Math.sqrt(error) <= limit)) {
       fail(
-          what + ": relative error " + Math.sqrt(error / norm) + " exceeds " + limit / Math.sqrt(norm));
+          what
+              + ": relative error "
+              + Math.sqrt(error / norm)
+              + " exceeds "
+              + limit / Math.sqrt(norm));
     }
     assertTrusted(what, expected);
   }
 
   /**
-   * Gradients that are small differences of larger sums: the error counts against the norm, 1e-5 of it for F32 and the
-   * rule of three for the storage types.
+   * Gradients that are small differences of larger sums: the error counts against the norm, 1e-5 of
+   * it for F32 and the rule of three for the storage types.
    */
   static void assertGradient(String what, DType dtype, double[] expected, double[] actual) {
     assertEquals(expected.length, actual.length, what + ": number of elements");
@@ -143,7 +159,14 @@ final class Numbers {
     }
     double limit = 3 * Math.sqrt(plain) + 1e-5 * Math.sqrt(norm) + 1e-6;
     if (!(Math.sqrt(error) <= limit)) {
-      fail(what + ": error " + Math.sqrt(error) + " exceeds " + limit + " at norm " + Math.sqrt(norm));
+      fail(
+          what
+              + ": error "
+              + Math.sqrt(error)
+              + " exceeds "
+              + limit
+              + " at norm "
+              + Math.sqrt(norm));
     }
   }
 

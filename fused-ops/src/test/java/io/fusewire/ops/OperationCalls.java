@@ -5,7 +5,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/** A valid call of every method of every operation, with its tensors by name, for tests that spoil one of them. */
+/**
+ * A valid call of every method of every operation, with its tensors by name, for tests that spoil
+ * one of them.
+ */
 final class OperationCalls {
   /** Runs an operation's method on a stream with tensors in the order of the names. */
   interface Run {
@@ -103,7 +106,8 @@ final class OperationCalls {
         filter,
         bias,
         space);
-    DenseConv dense = new DenseConv(ConvShape.same(2, 5, 6, 4, 7, 3, 2), DType.F32, Activation.SILU);
+    DenseConv dense =
+        new DenseConv(ConvShape.same(2, 5, 6, 4, 7, 3, 2), DType.F32, Activation.SILU);
     Tensor denseDst = f32(2, 3, 3, 7);
     Tensor denseWeights = f32(7, 3, 3, 4);
     Tensor denseBias = f32(7);
@@ -235,8 +239,7 @@ final class OperationCalls {
   }
 
   private void squeezeExcite() {
-    SqueezeExcite op =
-        new SqueezeExcite(2, 9, 6, 3, DType.F32, Activation.SILU, Gate.SIGMOID);
+    SqueezeExcite op = new SqueezeExcite(2, 9, 6, 3, DType.F32, Activation.SILU, Gate.SIGMOID);
     Tensor src = f32(2, 9, 6);
     Tensor dst = f32(2, 9, 6);
     Tensor diff = f32(2, 9, 6);
@@ -301,8 +304,7 @@ final class OperationCalls {
         (q, t) -> pool.backward(q, t[0], t[1]),
         pooled,
         features);
-    DropoutHead head =
-        new DropoutHead(3, 5, 4, 2, 0.5f, 0.1f, SampleMode.AVERAGE_LOSSES, 1);
+    DropoutHead head = new DropoutHead(3, 5, 4, 2, 0.5f, 0.1f, SampleMode.AVERAGE_LOSSES, 1);
     Tensor weights = f32(4, 5);
     Tensor bias = f32(4);
     Tensor labels = zeros(DType.I32, 3);

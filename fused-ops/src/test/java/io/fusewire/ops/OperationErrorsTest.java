@@ -11,7 +11,9 @@ import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Every operation refuses every argument that does not fit, by name, before it touches anything. */
+/**
+ * Every operation refuses every argument that does not fit, by name, before it touches anything.
+ */
 @Tag("unit")
 class OperationErrorsTest {
   private interface Spoil {
@@ -131,7 +133,8 @@ class OperationErrorsTest {
             long bytes = call.tensors()[i].bytes();
             Tensor small = call.tensors()[i].slice(0, DType.U8, bytes - 1);
             Exception e =
-                assertThrows(IllegalArgumentException.class, with(lab, call, i, small), call.method());
+                assertThrows(
+                    IllegalArgumentException.class, with(lab, call, i, small), call.method());
             assertTrue(e.getMessage().contains(Long.toString(bytes)), e.getMessage());
           }
         });
@@ -169,8 +172,7 @@ class OperationErrorsTest {
               assertThrows(
                   IllegalArgumentException.class, () -> call.run().run(null, call.tensors()));
           assertTrue(e.getMessage().contains("stream is null"), e.getMessage());
-          assertThrows(
-              IllegalStateException.class, () -> call.run().run(closed, call.tensors()));
+          assertThrows(IllegalStateException.class, () -> call.run().run(closed, call.tensors()));
         });
   }
 
@@ -202,8 +204,7 @@ class OperationErrorsTest {
       message("shares memory", () -> conv.backwardData(lab.stream, src, weights, src));
       BatchNorm norm = new BatchNorm(9, 4, DType.F32, Activation.SILU, 1e-3f, 0.1f);
       Tensor v = lab.in(DType.F32, new double[4], 4);
-      message(
-          "shares memory", () -> norm.forwardInference(lab.stream, src, v, v, v, v, dst));
+      message("shares memory", () -> norm.forwardInference(lab.stream, src, v, v, v, v, dst));
     }
   }
 
@@ -214,18 +215,15 @@ class OperationErrorsTest {
     message("kernel", () -> ConvShape.same(1, 3, 3, 1, 1, 0, 1));
     message("batch is -1", () -> ConvShape.same(-1, 3, 3, 1, 1, 3, 1));
     message("2^63-1", () -> ConvShape.same(1L << 40, 1L << 20, 1L << 20, 1, 1, 3, 1));
+    message("2^63-1", () -> ConvShape.same(1, 3, 3, 1, 1, 3, 1).withDilation(Long.MAX_VALUE, 1));
     message(
-        "2^63-1", () -> ConvShape.same(1, 3, 3, 1, 1, 3, 1).withDilation(Long.MAX_VALUE, 1));
-    message(
-        "2^63-1",
-        () -> ConvShape.same(1, 3, 3, 1, 1, 3, 1).withPadding(Long.MAX_VALUE, 1, 0, 0));
+        "2^63-1", () -> ConvShape.same(1, 3, 3, 1, 1, 3, 1).withPadding(Long.MAX_VALUE, 1, 0, 0));
     ConvShape unequal = ConvShape.same(1, 3, 3, 2, 4, 3, 1);
     message("inChannels is 2", () -> new DepthwiseConv(unequal, DType.F32, Activation.SILU));
     message("dtype is I32", () -> new DenseConv(unequal, DType.I32, Activation.SILU));
     message("activation is null", () -> new DenseConv(unequal, DType.F32, null));
     message("rows is -1", () -> new PointwiseConv(-1, 1, 1, DType.F32, Activation.SILU));
-    message(
-        "2^63-1", () -> new PointwiseConv(1L << 61, 8, 1, DType.F32, Activation.SILU));
+    message("2^63-1", () -> new PointwiseConv(1L << 61, 8, 1, DType.F32, Activation.SILU));
     message("epsilon", () -> new BatchNorm(2, 1, DType.F32, Activation.SILU, -1, 0));
     message("momentum", () -> new BatchNorm(2, 1, DType.F32, Activation.SILU, 1, 2));
     message("dropRate is 1.0", () -> new Residual(1, 1, DType.F32, 1, 0));
@@ -235,7 +233,9 @@ class OperationErrorsTest {
     message("labelSmoothing", () -> head(1, 0, -0.1f));
     message("channels is 5", () -> ImageBatch.builder(1, 2, 2, 5));
     message("2 fit", () -> ImageBatch.builder(1, 2, 2, 2).normalise(new float[1], new float[2]));
-    message("deviation is 0", () -> ImageBatch.builder(1, 2, 2, 1).normalise(new float[1], new float[1]));
+    message(
+        "deviation is 0",
+        () -> ImageBatch.builder(1, 2, 2, 1).normalise(new float[1], new float[1]));
     message("decay", () -> OptimizerSettings.rmsProp(1.5f, 0));
     message("growthFactor", () -> OptimizerSettings.sgd(true).withDynamicLossScale(0.5f, 0.5f, 1));
   }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.ops;
 
-/** One parameter under an optimizer, in double precision; formulas as in {@link OptimizerSettings.Kind}. */
+/**
+ * One parameter under an optimizer, in double precision; formulas as in {@link
+ * OptimizerSettings.Kind}.
+ */
 final class OptimizerReference {
   final double[] value;
   final double[] state0;

@@ -220,15 +220,13 @@ class OptimizerTest {
               IllegalArgumentException.class,
               () -> adam.examine(lab.stream, net.table, scale, null));
       assertTrue(e.getMessage().contains("state1"), e.getMessage());
-      assertThrows(
-          IllegalStateException.class, () -> ParameterTable.builder(lab.stream).build());
+      assertThrows(IllegalStateException.class, () -> ParameterTable.builder(lab.stream).build());
       Tensor four = lab.out(DType.F32, 4);
       Tensor five = lab.out(DType.F32, 5);
       e =
           assertThrows(
               IllegalArgumentException.class,
-              () ->
-                  ParameterTable.builder(lab.stream).add(four, five, four, null, null, 0, 1));
+              () -> ParameterTable.builder(lab.stream).add(four, five, four, null, null, 0, 1));
       assertTrue(e.getMessage().contains("5 elements but value 4"), e.getMessage());
     }
   }

@@ -12,7 +12,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 @Tag("unit")
 class PhiloxTest {
-  /** The known answers that Random123 publishes for philox4x32 with 10 rounds: counter, key, result. */
+  /**
+   * The known answers that Random123 publishes for philox4x32 with 10 rounds: counter, key, result.
+   */
   private static final int[][][] KNOWN = {
     {
       {0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
@@ -36,7 +38,10 @@ class PhiloxTest {
     }
   }
 
-  /** Element 4*c0 of sample c1, step c2, layer c3 starts the published counter; c0 must be in memory's reach. */
+  /**
+   * Element 4*c0 of sample c1, step c2, layer c3 starts the published counter; c0 must be in
+   * memory's reach.
+   */
   @ParameterizedTest
   @MethodSource("io.fusewire.ops.Lab#devices")
   void devicesGiveThePublishedAnswerOfTheZeroCounter(Device device) {

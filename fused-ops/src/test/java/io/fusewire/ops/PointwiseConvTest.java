@@ -13,8 +13,19 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class PointwiseConvTest {
   private static final int[][] SIZES = {
-    {1, 1, 1}, {2, 3, 5}, {49, 32, 16}, {50, 16, 96}, {64, 64, 64}, {65, 65, 65}, {7, 144, 24},
-    {129, 40, 240}, {200, 19, 33}, {33, 1280, 10}, {1, 200, 130}, {300, 8, 1}, {31, 1, 70},
+    {1, 1, 1},
+    {2, 3, 5},
+    {49, 32, 16},
+    {50, 16, 96},
+    {64, 64, 64},
+    {65, 65, 65},
+    {7, 144, 24},
+    {129, 40, 240},
+    {200, 19, 33},
+    {33, 1280, 10},
+    {1, 200, 130},
+    {300, 8, 1},
+    {31, 1, 70},
   };
 
   static List<Arguments> cases() {
@@ -128,8 +139,7 @@ class PointwiseConvTest {
       ConvReference reference = reference(rows, in, out);
       double[] src = Numbers.reals(random, dtype, (long) rows * in);
       double[] weights =
-          Numbers.scaled(
-              Numbers.reals(random, dtype, (long) out * in), 1 / Math.sqrt(in), dtype);
+          Numbers.scaled(Numbers.reals(random, dtype, (long) out * in), 1 / Math.sqrt(in), dtype);
       double[] bias = Numbers.reals(random, dtype, out);
       double[] diffDst = Numbers.reals(random, dtype, (long) rows * out);
       PointwiseConv conv = new PointwiseConv(rows, in, out, dtype, activation);
@@ -153,17 +163,26 @@ class PointwiseConvTest {
         Tensor diffSrc = lab.out(dtype, rows, in);
         conv.backwardData(lab.stream, diffDstTensor, weightsTensor, raw, null, diffSrc, workspace);
         Tolerance.products(
-            activation + " backwardData", dtype, dtype, reference.backwardData(inner, weights),
+            activation + " backwardData",
+            dtype,
+            dtype,
+            reference.backwardData(inner, weights),
             lab.read(diffSrc));
         Tensor diffWeights = lab.out(DType.F32, out, in);
         Tensor diffBias = lab.out(DType.F32, out);
         conv.backwardWeights(
             lab.stream, srcTensor, diffDstTensor, raw, diffWeights, diffBias, workspace);
         Tolerance.products(
-            activation + " backwardWeights", dtype, DType.F32,
-            reference.backwardWeights(src, inner), lab.read(diffWeights));
+            activation + " backwardWeights",
+            dtype,
+            DType.F32,
+            reference.backwardWeights(src, inner),
+            lab.read(diffWeights));
         Tolerance.products(
-            activation + " diffBias", dtype, DType.F32, reference.backwardBias(inner),
+            activation + " diffBias",
+            dtype,
+            DType.F32,
+            reference.backwardBias(inner),
             lab.read(diffBias));
       }
     }

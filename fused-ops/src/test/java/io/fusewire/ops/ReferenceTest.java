@@ -11,8 +11,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * The references' gradients against central differences of their forward functions, in double precision: the kernels are
- * compared with these references, so these must be right by themselves.
+ * The references' gradients against central differences of their forward functions, in double
+ * precision: the kernels are compared with these references, so these must be right by themselves.
  */
 @Tag("unit")
 class ReferenceTest {
@@ -47,8 +47,7 @@ class ReferenceTest {
   void convolutions() {
     List<ConvReference> all = new ArrayList<>();
     all.add(new ConvReference(ConvShape.same(2, 5, 4, 3, 3, 3, 2), true));
-    all.add(
-        new ConvReference(new ConvShape(1, 6, 5, 2, 2, 2, 3, 2, 1, 2, 1, 1, 0, 2, 1), true));
+    all.add(new ConvReference(new ConvShape(1, 6, 5, 2, 2, 2, 3, 2, 1, 2, 1, 1, 0, 2, 1), true));
     all.add(new ConvReference(ConvShape.same(2, 4, 5, 3, 4, 3, 2), false));
     all.add(new ConvReference(ConvShape.same(3, 1, 1, 4, 2, 1, 1), false));
     for (ConvReference conv : all) {

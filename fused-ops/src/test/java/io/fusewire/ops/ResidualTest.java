@@ -28,7 +28,9 @@ class ResidualTest {
   }
 
   private static double keep(long seed, int step, int layer, int image, float rate) {
-    return PhiloxReference.uniform(seed, image, 0, step, layer) >= rate ? 1 / (1 - (double) rate) : 0;
+    return PhiloxReference.uniform(seed, image, 0, step, layer) >= rate
+        ? 1 / (1 - (double) rate)
+        : 0;
   }
 
   @ParameterizedTest
@@ -69,8 +71,7 @@ class ResidualTest {
   private static void assertNear(double[] expected, double[] actual, DType dtype) {
     double relative = dtype == DType.F32 ? 2e-7 : dtype == DType.F16 ? 0x1p-11 : 0x1p-8;
     for (int i = 0; i < expected.length; i++) {
-      assertEquals(
-          expected[i], actual[i], relative * (Math.abs(expected[i]) + 1), "element " + i);
+      assertEquals(expected[i], actual[i], relative * (Math.abs(expected[i]) + 1), "element " + i);
     }
   }
 

@@ -23,7 +23,9 @@ final class SqueezeExciteReference {
     this.gateFunction = gate;
   }
 
-  /** weights: reduce (squeezed, channels), reduce bias, expand (channels, squeezed), expand bias. */
+  /**
+   * weights: reduce (squeezed, channels), reduce bias, expand (channels, squeezed), expand bias.
+   */
   double[] forward(double[] src, double[][] weights) {
     pooled = new double[batch * channels];
     hidden = new double[batch * squeezed];
@@ -81,8 +83,7 @@ final class SqueezeExciteReference {
         }
       }
       for (int s = 0; s < squeezed; s++) {
-        double d =
-            diffHidden[s] * ActivationReference.slope(activation, hidden[n * squeezed + s]);
+        double d = diffHidden[s] * ActivationReference.slope(activation, hidden[n * squeezed + s]);
         diff[2][s] += d;
         for (int c = 0; c < channels; c++) {
           diff[1][s * channels + c] += d * pooled[n * channels + c];

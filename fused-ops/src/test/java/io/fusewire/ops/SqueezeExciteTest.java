@@ -63,8 +63,7 @@ class SqueezeExciteTest {
                 DType.F32),
             Numbers.reals(random, DType.F32, channels),
           };
-      reference =
-          new SqueezeExciteReference(batch, pixels, channels, squeezed, activation, gate);
+      reference = new SqueezeExciteReference(batch, pixels, channels, squeezed, activation, gate);
     }
 
     void on(Lab lab, DType dtype) {

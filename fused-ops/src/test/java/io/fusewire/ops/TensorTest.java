@@ -48,7 +48,9 @@ class TensorTest {
       assertArrayEquals(bytes, back);
       for (boolean direct : new boolean[] {false, true}) {
         ByteBuffer buffer =
-            direct ? ByteBuffer.allocateDirect(bytes.length + 3) : ByteBuffer.allocate(bytes.length + 3);
+            direct
+                ? ByteBuffer.allocateDirect(bytes.length + 3)
+                : ByteBuffer.allocate(bytes.length + 3);
         buffer.order(ByteOrder.nativeOrder()).position(3);
         tensor.copyTo(lab.stream, buffer);
         assertEquals(3, buffer.position());
@@ -232,8 +234,7 @@ class TensorTest {
       refused("byte[] fits", () -> floats.copyFrom(lab.stream, new byte[16]));
       refused("15 bytes given, 16 fit", () -> floats.copyFrom(lab.stream, ByteBuffer.allocate(15)));
       refused(
-          "read-only",
-          () -> floats.copyTo(lab.stream, ByteBuffer.allocate(16).asReadOnlyBuffer()));
+          "read-only", () -> floats.copyTo(lab.stream, ByteBuffer.allocate(16).asReadOnlyBuffer()));
       refused("source is null", () -> floats.copyFrom(lab.stream, (float[]) null));
       refused("stream is null", () -> floats.copyFrom(null, new float[4]));
       refused("value is 256", () -> floats.fill(lab.stream, 256));

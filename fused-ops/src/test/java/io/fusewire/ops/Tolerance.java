@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.ops;
 
-/** Comparison where a kernel may round an operand to the storage type before a product, as tensor cores need it. */
+/**
+ * Comparison where a kernel may round an operand to the storage type before a product, as tensor
+ * cores need it.
+ */
 final class Tolerance {
   private Tolerance() {}
 
@@ -27,7 +30,11 @@ final class Tolerance {
     double limit = 3 * (operands == DType.BF16 ? 0x1p-9 : 0x1p-12) * Math.sqrt(norm) + 1e-30;
     if (!(Math.sqrt(error) <= limit)) {
       throw new AssertionError(
-          what + ": relative error " + Math.sqrt(error / norm) + " exceeds " + limit / Math.sqrt(norm));
+          what
+              + ": relative error "
+              + Math.sqrt(error / norm)
+              + " exceeds "
+              + limit / Math.sqrt(norm));
     }
     Numbers.assertTrusted(what, expected);
   }
