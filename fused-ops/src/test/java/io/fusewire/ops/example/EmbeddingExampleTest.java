@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
  */
 @Tag("oracle")
 class EmbeddingExampleTest {
-  // tag::embedding[]
+  // README: begin
   /**
    * SiLU of a depthwise convolution: x (N,H,W,C), weights (3,3,C), bias (C), all libtorch's and
    * contiguous.
@@ -45,7 +45,7 @@ class EmbeddingExampleTest {
     return Tensor.view(Device.cpu(), DType.F32, t.data_ptr().address(), t, t.sizes().vec().get());
   }
 
-  // end::embedding[]
+  // README: end
 
   @Test
   void theExampleComputesWhatLibtorchDoes() {
