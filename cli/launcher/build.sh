@@ -72,7 +72,7 @@ build() { # module
   esac
   # Time and tools of the beginning: what changes while the build runs is built the next time.
   build_key > "$root/build/stamp-$1"
-  mvn -B -f "$root/pom.xml" -pl "$1" -am package -DskipTests "${arguments[@]}" > "$log" 2>&1 < /dev/null 9>&- &
+  mvn -B -f "$root/pom.xml" -pl "$1" -am package -Dmaven.test.skip=true "${arguments[@]}" > "$log" 2>&1 < /dev/null 9>&- &
   if ! wait_showing_time $! "building"; then
     fail_with_log "the build failed" "$log"
   fi
