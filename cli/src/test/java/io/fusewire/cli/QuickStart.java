@@ -19,7 +19,7 @@ final class QuickStart {
   private QuickStart() {}
 
   static List<Prediction> run(Path data, Path folder, Path image) throws IOException {
-    // tag::quickstart[]
+    // README: begin
     TrainConfig config =
         new TrainConfig()
             .data(data.toString()) // train/<class>/*.jpg and val/<class>/*.jpg
@@ -43,7 +43,7 @@ final class QuickStart {
       likeliest = predictor.predict(List.of(image), 5).get(0);
     }
     likeliest.forEach(p -> System.out.printf("%.3f %s%n", p.probability(), p.className()));
-    // end::quickstart[]
+    // README: end
     return likeliest;
   }
 }

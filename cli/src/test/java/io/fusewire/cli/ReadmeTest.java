@@ -20,6 +20,9 @@ import org.junit.jupiter.api.io.TempDir;
 final class ReadmeTest {
   private static final Path ROOT = Path.of("..").toAbsolutePath().normalize();
 
+  private static final String BEGIN = "// README: begin";
+  private static final String END = "// README: end";
+
   @TempDir private Path folder;
 
   private static String readme() throws IOException {
@@ -32,19 +35,19 @@ final class ReadmeTest {
     return blocks.results().map(block -> block.group(1).strip()).toList();
   }
 
-  /** What stands between a tag's two marks in a source file, its indentation taken off. */
-  private static String region(Path source, String tag) throws IOException {
+  /** What stands between the two marks in a source file, its indentation taken off. */
+  private static String region(Path source) throws IOException {
     List<String> lines = Files.readAllLines(source);
     int begin = -1;
     int end = -1;
     for (int i = 0; i < lines.size(); i++) {
-      if (lines.get(i).strip().equals("// tag::" + tag + "[]")) {
+      if (lines.get(i).strip().equals(BEGIN)) {
         begin = i;
-      } else if (lines.get(i).strip().equals("// end::" + tag + "[]")) {
+      } else if (lines.get(i).strip().equals(END)) {
         end = i;
       }
     }
-    assertTrue(begin >= 0 && end > begin, source + " has no region " + tag);
+    assertTrue(begin >= 0 && end > begin, source + " has no '" + BEGIN + "' and '" + END + "'");
     return String.join("\n", lines.subList(begin + 1, end)).stripIndent().strip();
   }
 
@@ -56,12 +59,12 @@ final class ReadmeTest {
 
   @Test
   void quickStartIsWhatIsCompiled() throws IOException {
-    assertEquals(region(source("cli", "QuickStart.java"), "quickstart"), javaBlocks().get(0));
+    assertEquals(region(source("cli", "QuickStart.java")), javaBlocks().get(0));
   }
 
   @Test
   void embeddingIsWhatIsCompiled() throws IOException {
-    assertEquals(region(source("fused-ops", "EmbeddingExampleTest.java"), "embedding"), javaBlocks().get(1));
+    assertEquals(region(source("fused-ops", "EmbeddingExampleTest.java")), javaBlocks().get(1));
   }
 
   @Test
