@@ -5,9 +5,7 @@ import io.fusewire.model.Padding;
 import io.fusewire.ops.DType;
 import java.nio.file.Path;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 
@@ -51,7 +49,7 @@ public final class TrainConfig {
   Path out;
 
   /** Options that were set, by name; the others may be replaced by a checkpoint's. */
-  private final Set<String> set = new HashSet<>();
+  final Set<String> set = new HashSet<>();
 
   /** Makes a configuration with the defaults. */
   public TrainConfig() {}
@@ -483,94 +481,6 @@ public final class TrainConfig {
     this.out = out;
     set.add("out");
     return this;
-  }
-
-  /** All options that shape the training, as strings. */
-  Map<String, String> encode() {
-    Map<String, String> options = new LinkedHashMap<>();
-    options.put("data", data);
-    options.put("model", model);
-    options.put("resolution", Integer.toString(resolution));
-    options.put("classes", Integer.toString(classes));
-    options.put("batch", Integer.toString(batch));
-    options.put("epochs", Integer.toString(epochs));
-    options.put("samples", Integer.toString(samples));
-    options.put("averageLogits", Boolean.toString(averageLogits));
-    options.put("dropout", Double.toString(dropout));
-    options.put("dropConnect", Double.toString(dropConnect));
-    options.put("batchNormMomentum", Double.toString(batchNormMomentum));
-    options.put("padding", padding.name());
-    options.put("schedule", schedule.name());
-    options.put("optimizer", optimizer.name());
-    options.put("learningRate", Double.toString(learningRate));
-    options.put("momentum", Double.toString(momentum));
-    options.put("weightDecay", Double.toString(weightDecay));
-    options.put("labelSmoothing", Double.toString(labelSmoothing));
-    options.put("warmUpEpochs", Double.toString(warmUpEpochs));
-    options.put("clipNorm", Double.toString(clipNorm));
-    options.put("emaDecay", Double.toString(emaDecay));
-    options.put("flip", Boolean.toString(flip));
-    options.put("jitter", Integer.toString(jitter));
-    options.put("dtype", dtype.name());
-    options.put("seed", Long.toString(seed));
-    options.put("trainLimit", Integer.toString(trainLimit));
-    return options;
-  }
-
-  /**
-   * This configuration with a checkpoint's options. One that was set here must be the same there.
-   *
-   * @throws IllegalArgumentException if an option differs or is missing; the message names them all
-   */
-  TrainConfig with(Map<String, String> options) {
-    Map<String, String> own = encode();
-    StringBuilder differences = new StringBuilder();
-    for (Map.Entry<String, String> option : own.entrySet()) {
-      String there = options.get(option.getKey());
-      if (there == null) {
-        differences.append("; ").append(option.getKey()).append(" is missing in the checkpoint");
-      } else if (set.contains(option.getKey()) && !there.equals(option.getValue())) {
-        differences
-            .append("; ")
-            .append(option.getKey())
-            .append(" is ")
-            .append(there)
-            .append(" in the checkpoint, ")
-            .append(option.getValue())
-            .append(" was asked for");
-      }
-    }
-    if (differences.length() > 0) {
-      throw new IllegalArgumentException(differences.substring(2));
-    }
-    TrainConfig merged = new TrainConfig(this);
-    merged.data = options.get("data");
-    merged.model = options.get("model");
-    merged.resolution = Integer.parseInt(options.get("resolution"));
-    merged.classes = Integer.parseInt(options.get("classes"));
-    merged.batch = Integer.parseInt(options.get("batch"));
-    merged.epochs = Integer.parseInt(options.get("epochs"));
-    merged.samples = Integer.parseInt(options.get("samples"));
-    merged.averageLogits = Boolean.parseBoolean(options.get("averageLogits"));
-    merged.dropout = Double.parseDouble(options.get("dropout"));
-    merged.dropConnect = Double.parseDouble(options.get("dropConnect"));
-    merged.batchNormMomentum = Double.parseDouble(options.get("batchNormMomentum"));
-    merged.padding = Padding.valueOf(options.get("padding"));
-    merged.schedule = Schedule.valueOf(options.get("schedule"));
-    merged.optimizer = OptimizerKind.valueOf(options.get("optimizer"));
-    merged.learningRate = Double.parseDouble(options.get("learningRate"));
-    merged.momentum = Double.parseDouble(options.get("momentum"));
-    merged.weightDecay = Double.parseDouble(options.get("weightDecay"));
-    merged.labelSmoothing = Double.parseDouble(options.get("labelSmoothing"));
-    merged.warmUpEpochs = Double.parseDouble(options.get("warmUpEpochs"));
-    merged.clipNorm = Double.parseDouble(options.get("clipNorm"));
-    merged.emaDecay = Double.parseDouble(options.get("emaDecay"));
-    merged.flip = Boolean.parseBoolean(options.get("flip"));
-    merged.jitter = Integer.parseInt(options.get("jitter"));
-    merged.dtype = DType.valueOf(options.get("dtype"));
-    merged.seed = Long.parseLong(options.get("seed"));
-    merged.trainLimit = Integer.parseInt(options.get("trainLimit"));
-    return merged;
   }
 
   private static void atLeast(String what, double value, double low) {

@@ -69,7 +69,7 @@ public final class Trainer {
 
   private TrainConfig merge(Path file, Checkpoint checkpoint) throws FileFormatException {
     try {
-      return config.with(checkpoint.options());
+      return TrainOptions.merge(config, checkpoint.options());
     } catch (IllegalArgumentException e) {
       throw new FileFormatException(file, "does not fit this run: " + e.getMessage(), e);
     }

@@ -299,7 +299,8 @@ final class TrainingRun implements AutoCloseable {
     position.put("row_sums", rowTally.encode());
     position.put("seconds", Double.toString(progress.seconds()));
     position.put("train_seconds", Double.toString(progress.trainSeconds()));
-    new Checkpoint(config.encode(), step, position).write(files.checkpoint(), plan, stream, state);
+    new Checkpoint(TrainOptions.encode(config), step, position)
+        .write(files.checkpoint(), plan, stream, state);
     lastCheckpoint = System.nanoTime();
   }
 

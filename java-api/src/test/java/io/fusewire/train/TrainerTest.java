@@ -57,6 +57,7 @@ class TrainerTest {
         .epochs(2)
         .samples(2)
         .device("cpu")
+        .threads(1)
         .out(directory.resolve(out));
   }
 
@@ -99,7 +100,16 @@ class TrainerTest {
   void learnsAndLeavesItsFiles(Device device) throws IOException {
     List<String> seen = new ArrayList<>();
     TrainConfig config =
-        config("run").device(device.name()).epochs(8).optimizer(OptimizerKind.ADAMW).batch(12);
+        config("run")
+            .device(device.name())
+            .resolution(32)
+            .batch(12)
+            .epochs(8)
+            .optimizer(OptimizerKind.ADAMW)
+            .learningRate(0.002)
+            .dropout(0)
+            .jitter(0)
+            .flip(false);
     TrainResult result =
         new Trainer(
                 config,
