@@ -124,29 +124,70 @@ FW_DEVICE void store(f16* p, Vec<N> x) {
 #endif
 }
 
-// The first n lanes; the others read as 0 and are not written.
-template <int N, class T>
-FW_DEVICE Vec<N> load_part(const T* p, int n) {
-  if (n >= N) {
-    return load<N>(p);
-  }
-  T buffer[N];
-  std::memset(buffer, 0, sizeof(buffer));
+// The first n lanes; the others read as 0 and are not written. Masked accesses touch no memory of the other lanes.
+template <int N>
+FW_DEVICE Vec<N> load_first(const float* p, int n) {
+#if defined(__AVX512F__)
+  return Vec<N>((SimdFloat)_mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p));
+#elif defined(__AVX2__)
+  const SimdInt lane = {0, 1, 2, 3, 4, 5, 6, 7};
+  return Vec<N>((SimdFloat)_mm256_maskload_ps(p, (__m256i)(lane < n)));
+#else
+  float buffer[N] = {};
   for (int i = 0; i < n; i++) {
     buffer[i] = p[i];
   }
   return load<N>(buffer);
+#endif
+}
+template <int N>
+FW_DEVICE void store_first(float* p, Vec<N> x, int n) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), (__m512)x.v);
+#elif defined(__AVX2__)
+  const SimdInt lane = {0, 1, 2, 3, 4, 5, 6, 7};
+  _mm256_maskstore_ps(p, (__m256i)(lane < n), (__m256)x.v);
+#else
+  for (int i = 0; i < n; i++) {
+    p[i] = x.v[i];
+  }
+#endif
+}
+template <int N, class T>
+FW_DEVICE Vec<N> load_first(const T* p, int n) {
+  T buffer[N];
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(buffer), _mm256_maskz_loadu_epi16(__mmask16((1u << n) - 1), p));
+#else
+  std::memset(buffer, 0, sizeof(buffer));
+  for (int i = 0; i < n; i++) {
+    buffer[i] = p[i];
+  }
+#endif
+  return load<N>(buffer);
+}
+template <int N, class T>
+FW_DEVICE void store_first(T* p, Vec<N> x, int n) {
+  T buffer[N];
+  store<N>(buffer, x);
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+  _mm256_mask_storeu_epi16(p, __mmask16((1u << n) - 1), _mm256_loadu_si256(reinterpret_cast<__m256i*>(buffer)));
+#else
+  for (int i = 0; i < n; i++) {
+    p[i] = buffer[i];
+  }
+#endif
+}
+template <int N, class T>
+FW_DEVICE Vec<N> load_part(const T* p, int n) {
+  return n >= N ? load<N>(p) : load_first<N>(p, n);
 }
 template <int N, class T>
 FW_DEVICE void store_part(T* p, Vec<N> x, int n) {
   if (n >= N) {
     store<N>(p, x);
-    return;
-  }
-  T buffer[N];
-  store<N>(buffer, x);
-  for (int i = 0; i < n; i++) {
-    p[i] = buffer[i];
+  } else {
+    store_first<N>(p, x, n);
   }
 }
 
