@@ -163,9 +163,13 @@ FW_DEVICE void sum_columns(const ColumnGrid& g, Block& block, const Op& op) {
   }
 }
 
-// Calls op.map(chunk, run, lanes) for all of the block's rows and channels.
+// Calls op.map(chunk, run, lanes) for all of the block's rows and channels. Blocks go from the last rows to the first:
+// what a sum over the same tensor has just read, or an operation before has just written, is still in the cache.
 template <int N, class Op>
-FW_DEVICE void map_columns(const ColumnGrid& g, const Block& block, const Op& op) {
+FW_DEVICE void map_columns(const ColumnGrid& g, const Block& forward, const Op& op) {
+  Block block = forward;
+  block.x = g.images * g.chunks - 1 - forward.x;
+  block.y = g.tiles - 1 - forward.y;
   const RowChunk chunk = row_chunk(g, block);
   const int items = g.columns * g.row_threads;
   constexpr int kPanel = 2;

@@ -58,11 +58,23 @@ FW_DEVICE Vec<N> select_greater(Vec<N> a, Vec<N> b, Vec<N> x, Vec<N> y) {
 // max and min that return b where a is NaN.
 template <int N>
 FW_DEVICE Vec<N> max(Vec<N> a, Vec<N> b) {
+#if defined(__AVX512F__)
+  return Vec<N>((SimdFloat)_mm512_max_ps((__m512)a.v, (__m512)b.v));
+#elif defined(__AVX2__)
+  return Vec<N>((SimdFloat)_mm256_max_ps((__m256)a.v, (__m256)b.v));
+#else
   return Vec<N>(a.v > b.v ? a.v : b.v);
+#endif
 }
 template <int N>
 FW_DEVICE Vec<N> min(Vec<N> a, Vec<N> b) {
+#if defined(__AVX512F__)
+  return Vec<N>((SimdFloat)_mm512_min_ps((__m512)a.v, (__m512)b.v));
+#elif defined(__AVX2__)
+  return Vec<N>((SimdFloat)_mm256_min_ps((__m256)a.v, (__m256)b.v));
+#else
   return Vec<N>(a.v < b.v ? a.v : b.v);
+#endif
 }
 
 template <int N>
