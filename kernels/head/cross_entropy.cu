@@ -94,12 +94,12 @@ struct HeadLossKernel {
     for (int64_t set = warp; set < p.sets; set += warps) {
       const int64_t at = (set * p.batch + image) * p.classes;
       const LogitRow row = {p.logits + at, p.classes};
-      float* diff = p.diff_logits + at;
+      float* diff = p.diff_logits == nullptr ? nullptr : p.diff_logits + at;
       if (!valid) {
         if (lane == 0) {
           set_losses[set] = label < 0 ? 0.0f : NAN;
         }
-        for (int64_t k = lane; k < p.classes && p.diff_logits != nullptr; k += block.warp_threads) {
+        for (int64_t k = lane; k < p.classes && diff != nullptr; k += block.warp_threads) {
           diff[k] = label < 0 ? 0.0f : NAN;
         }
         continue;
@@ -111,7 +111,7 @@ struct HeadLossKernel {
       if (lane == 0) {
         set_losses[set] = log_sum - (1.0f - p.smoothing) * own - smooth * s.sum;
       }
-      if (p.diff_logits != nullptr) {
+      if (diff != nullptr) {
         const float scale = factor / s.exp_sum;
         for (int64_t k = int64_t(lane) * N; k < p.classes; k += int64_t(block.warp_threads) * N) {
           Vec<N> d = fma(exp(row.at(k) - s.max), Vec<N>(scale), Vec<N>(-smooth * factor));
