@@ -16,11 +16,11 @@ int64_t align_bytes(int64_t bytes) { return (bytes + 255) / 256 * 256; }
 
 // weights (out, in) seen as b (depth = in, columns = out) of the forward product.
 WeightsLayout forward_layout(const fw_pointwise& p, fw_address weights) {
-  return {reinterpret_cast<const float*>(weights), p.in_channels, 1, 0, 0};
+  return {reinterpret_cast<const float*>(weights), p.in_channels, 1};
 }
 // weights seen as b (depth = out, columns = in) of backward data.
 WeightsLayout backward_layout(const fw_pointwise& p, fw_address weights) {
-  return {reinterpret_cast<const float*>(weights), 1, p.in_channels, 0, 0};
+  return {reinterpret_cast<const float*>(weights), 1, p.in_channels};
 }
 
 int64_t pointwise_packed_bytes(const fw_pointwise& p) {

@@ -12,6 +12,25 @@
 
 namespace fusewire::FW_EXEC {
 
+// Rows of the product that are not the rows of dst in order: pixels of one phase of a strided data gradient. Row
+// (n, y, x) of (.., height, width) goes to pixel (n, y0 + y*stride_y, x0 + x*stride_x) of (.., dst_height, dst_width).
+struct RowPlaces {
+  int height = 0, width = 0;  // width 0: in order
+  int dst_height = 0, dst_width = 0;
+  int y0 = 0, x0 = 0, stride_y = 0, stride_x = 0;
+
+  FW_DEVICE int64_t place(int64_t row) const {
+    if (width == 0) {
+      return row;
+    }
+    const int64_t line = row / width;
+    const int64_t image = line / height;
+    const int64_t y = y0 + (line - image * height) * stride_y;
+    const int64_t x = x0 + (row - line * width) * stride_x;
+    return (image * dst_height + y) * dst_width + x;
+  }
+};
+
 // What is done with a tile of the product before it is stored. Everything is (rows, columns) but bias (columns).
 template <class T>
 struct Epilogue {
@@ -22,6 +41,7 @@ struct Epilogue {
   int64_t columns;
   int activation;
   bool aligned;
+  RowPlaces places = {};
 
   // Nothing to do but store, the case of training.
   FW_DEVICE bool plain() const {
@@ -30,12 +50,12 @@ struct Epilogue {
 
   template <int N>
   FW_DEVICE void store_plain(int64_t row, int64_t column, Vec<N> x, int n) const {
-    store_row<N>(dst + row * columns + column, x, n, aligned);
+    store_row<N>(dst + places.place(row) * columns + column, x, n, aligned);
   }
 
   template <int N>
   FW_DEVICE void store_tile(int64_t row, int64_t column, Vec<N> x, int n) const {
-    const int64_t at = row * columns + column;
+    const int64_t at = places.place(row) * columns + column;
     if (bias != nullptr) {
       x += load_row<N>(bias + column, n, aligned);
     }
@@ -88,6 +108,9 @@ struct ProductKernel {
         break;
       }
       const int columns = p.columns - n0 < kColumns ? int(p.columns - n0) : kColumns;
+      if (p.depth == 0) {
+        sum.clear();
+      }
       for (int64_t k0 = 0; k0 < p.depth; k0 += Accumulator::kMaxDepth) {
         const int depth = p.depth - k0 < Accumulator::kMaxDepth ? int(p.depth - k0) : Accumulator::kMaxDepth;
         if (!whole || tile == 0) {

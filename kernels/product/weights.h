@@ -10,21 +10,28 @@
 
 namespace fusewire::FW_EXEC {
 
-// Where element (k, n) lies in the weights as the user gives them.
+// Where element (k, n) lies in the weights as the user gives them. The depth may be a nest of three loops: with
+// k = (outer*groups + g)*group + i,
+//   b(k, n) = weights[n*column_stride + outer*outer_stride + g*group_stride + i*depth_stride];
+// group 0 stands for one loop over the whole depth, groups 0 for two loops.
 struct WeightsLayout {
-  // b(k, n) = weights[n*column_stride + (k / group)*group_stride + (k % group)*depth_stride]
   const float* weights;
   int64_t column_stride;
   int64_t depth_stride;
-  int64_t group;
-  int64_t group_stride;
+  int64_t group = 0, group_stride = 0;
+  int64_t groups = 0, outer_stride = 0;
 
   FW_DEVICE int64_t depth_offset(int64_t k) const {
     if (group == 0) {
       return k * depth_stride;
     }
-    const int64_t g = k / group;
-    return g * group_stride + (k - g * group) * depth_stride;
+    const int64_t inner = k / group;
+    const int64_t offset = (k - inner * group) * depth_stride;
+    if (groups == 0) {
+      return offset + inner * group_stride;
+    }
+    const int64_t outer = inner / groups;
+    return offset + outer * outer_stride + (inner - outer * groups) * group_stride;
   }
 };
 
