@@ -3,9 +3,18 @@
 # Builds with Maven when something has changed since the last build, and starts Java. Sourced by ./fusewire after
 # tools.sh. A stamp file holds the time of the last good build and what it was built with.
 
+# Whether to build the CUDA part: as FUSEWIRE_CUDA says, else where there are both a GPU's driver and nvcc. Compiling it
+# takes minutes, which would be lost on a machine that cannot use it.
+cuda_setting() {
+  case ${FUSEWIRE_CUDA:-AUTO} in
+    ON | OFF) echo "$FUSEWIRE_CUDA" ;;
+    *) if has_nvidia_driver && find_nvcc > /dev/null; then echo ON; else echo OFF; fi ;;
+  esac
+}
+
 # What the build depends on besides sources: a change of any of these builds anew.
 build_key() {
-  printf 'nvcc=%s cuda=%s\n' "$(find_nvcc || true)" "${FUSEWIRE_CUDA:-auto}"
+  printf 'cuda=%s nvcc=%s\n' "$(cuda_setting)" "$(find_nvcc || true)"
 }
 
 # The folders and files a module is built from, of those that exist.
@@ -60,22 +69,25 @@ ensure_built() { # module
 }
 
 build() { # module
-  local log=$logs/build-$1.log start=$SECONDS arguments=()
+  local log=$logs/build-$1.log start=$SECONDS arguments
   local nvcc
   nvcc=$(find_nvcc || true)
   mkdir -p "$logs" "$root/$1/target"
-  if [ -n "${FUSEWIRE_CUDA:-}" ]; then arguments+=("-Dfusewire.cuda=$FUSEWIRE_CUDA"); fi
+  arguments=("-Dfusewire.cuda=$(cuda_setting)")
   if [ -n "$nvcc" ]; then PATH=$PATH:${nvcc%/*}; fi
-  case "$nvcc ${FUSEWIRE_CUDA:-}" in
-    " "* | *" OFF") say "building for the CPU (first time: a few minutes; log: ${log#"$PWD"/})" ;;
-    *) say "building for CPU and GPU (first time: some minutes; log: ${log#"$PWD"/})" ;;
+  case $(cuda_setting) in
+    ON) say "building for CPU and GPU (first time: ten minutes or so; log: ${log#"$PWD"/})" ;;
+    *) say "building for the CPU (first time: a few minutes; log: ${log#"$PWD"/})" ;;
   esac
   # Time and tools of the beginning: what changes while the build runs is built the next time.
   build_key > "$root/build/stamp-$1"
   mvn -B -f "$root/pom.xml" -pl "$1" -am package -Dmaven.test.skip=true "${arguments[@]}" > "$log" 2>&1 < /dev/null 9>&- &
+  # A background job of a script does not hear Ctrl-C: pass it on.
+  trap 'kill %1 2> /dev/null; exit 130' INT TERM
   if ! wait_showing_time $! "building"; then
     fail_with_log "the build failed" "$log"
   fi
+  trap - INT TERM
   mv "$root/build/stamp-$1" "$root/$1/target/fusewire.stamp"
   say "built in $((SECONDS - start)) s"
 }

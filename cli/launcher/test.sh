@@ -114,7 +114,7 @@ run_tests() { # arguments of ./fusewire test
   # What is built for tests has the checked execution in it; the next ./fusewire builds its own again.
   rm -f "$root"/*/target/fusewire.stamp
 
-  if [ -n "${FUSEWIRE_CUDA:-}" ]; then maven+=("-Dfusewire.cuda=$FUSEWIRE_CUDA"); fi
+  maven+=("-Dfusewire.cuda=$(cuda_setting)")
   if [ -n "$pattern" ]; then
     maven+=("-Dtest=$pattern" -Dsurefire.failIfNoSpecifiedTests=false)
   else

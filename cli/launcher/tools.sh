@@ -67,6 +67,11 @@ find_nvcc() {
   [ -x /usr/local/cuda/bin/nvcc ] && echo /usr/local/cuda/bin/nvcc
 }
 
+# Whether this machine has an NVIDIA GPU with its driver (/dev/dxg: Windows' subsystem for Linux).
+has_nvidia_driver() {
+  [ -e /proc/driver/nvidia/version ] || [ -e /dev/nvidiactl ] || [ -e /dev/dxg ]
+}
+
 # Runs a command as root: as we are, or through sudo (which may ask on a terminal).
 as_root() {
   if [ "$(id -u)" = 0 ]; then

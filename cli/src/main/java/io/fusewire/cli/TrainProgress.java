@@ -58,7 +58,7 @@ final class TrainProgress implements ProgressListener, AutoCloseable {
             start.classes()));
     message(
         Quantities.format(
-            "%d epochs of %,d steps; memory: %s planned for activations, %s in all",
+            "%d epochs, %,d steps each; memory: %s planned for activations, %s in all",
             start.epochs(),
             start.stepsPerEpoch(),
             Quantities.bytes(start.arenaBytes()),
