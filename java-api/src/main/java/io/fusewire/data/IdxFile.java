@@ -19,14 +19,25 @@ import java.util.zip.ZipException;
  * An array of unsigned bytes in the IDX format of MNIST (http://yann.lecun.com/exdb/mnist): two
  * zero bytes, the element type (8), the rank, big-endian 32-bit extents, the elements. Read from
  * plain or gzipped files.
- *
- * @param shape extents
- * @param data elements in C order
  */
-public record IdxFile(int[] shape, byte[] data) {
+public final class IdxFile {
   private static final int UNSIGNED_BYTE = 8;
   private static final int MAX_RANK = 4;
   private static final int CHUNK = 1 << 20;
+
+  private final int[] shape;
+  private final byte[] data;
+
+  /**
+   * Takes an array.
+   *
+   * @param shape extents
+   * @param data elements in C order; not copied
+   */
+  public IdxFile(int[] shape, byte[] data) {
+    this.shape = shape.clone();
+    this.data = data;
+  }
 
   /**
    * Reads a file.
@@ -116,6 +127,24 @@ public record IdxFile(int[] shape, byte[] data) {
             channel.write(body);
           }
         });
+  }
+
+  /**
+   * Extents.
+   *
+   * @return a copy
+   */
+  public int[] shape() {
+    return shape.clone();
+  }
+
+  /**
+   * Elements in C order.
+   *
+   * @return not a copy
+   */
+  public byte[] data() {
+    return data;
   }
 
   /**

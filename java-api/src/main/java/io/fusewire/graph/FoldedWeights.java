@@ -11,6 +11,7 @@ final class FoldedWeights {
   private final float[] values;
 
   /** A convolution's folded weights in the kernels' layout, and its bias. */
+  @SuppressWarnings("ArrayRecordComponent") // never compared
   record Layer(float[] weights, float[] bias) {}
 
   FoldedWeights(EfficientNet net, float[] values) {

@@ -3,7 +3,6 @@ package io.fusewire.graph;
 
 import java.util.Collections;
 import java.util.IdentityHashMap;
-import java.util.Map;
 import java.util.Set;
 
 /**
@@ -11,7 +10,7 @@ import java.util.Set;
  * its backward pass.
  */
 final class Gradients {
-  private final Map<Value, Value> gradients = new IdentityHashMap<>();
+  private final IdentityHashMap<Value, Value> gradients = new IdentityHashMap<>();
   private final Set<Value> shared = Collections.newSetFromMap(new IdentityHashMap<>());
 
   /** The gradient of a value so far; null if nothing has contributed to it yet. */

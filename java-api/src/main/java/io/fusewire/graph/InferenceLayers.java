@@ -38,6 +38,7 @@ final class InferenceLayers {
   }
 
   /** A place in the weight buffer. */
+  @SuppressWarnings("ArrayRecordComponent") // never compared
   record Slot(long offset, DType type, long... shape) {
     Tensor tensor(Tensor buffer) {
       return buffer.slice(offset, type, shape);

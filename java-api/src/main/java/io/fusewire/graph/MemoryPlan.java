@@ -6,7 +6,6 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * Gives every value of a list of steps, and every step's workspace, a place in one arena, so that
@@ -18,7 +17,7 @@ public final class MemoryPlan {
   /** Places are multiples of this many bytes. */
   public static final long ALIGNMENT = 256;
 
-  private final Map<Value, Place> places = new IdentityHashMap<>();
+  private final IdentityHashMap<Value, Place> places = new IdentityHashMap<>();
   private final long[] workspaces;
   private long arenaBytes;
   private final long lowerBound;
@@ -39,7 +38,7 @@ public final class MemoryPlan {
   }
 
   private MemoryPlan(List<Step> steps, Collection<Value> inputs, Collection<Value> outputs) {
-    Map<Value, int[]> lives = new IdentityHashMap<>();
+    IdentityHashMap<Value, int[]> lives = new IdentityHashMap<>();
     List<Value> order = new ArrayList<>();
     for (Value input : inputs) {
       lives.put(input, new int[] {-1, -1});

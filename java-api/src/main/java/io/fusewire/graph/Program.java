@@ -5,13 +5,12 @@ import io.fusewire.ops.DType;
 import io.fusewire.ops.Tensor;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 
 /** Steps with their memory: runs them in order. Running it allocates nothing. */
 public final class Program {
   private final List<Step> steps;
   private final MemoryPlan plan;
-  private final Map<Value, Tensor> tensors = new IdentityHashMap<>();
+  private final IdentityHashMap<Value, Tensor> tensors = new IdentityHashMap<>();
   private final Runnable[] runs;
 
   /**

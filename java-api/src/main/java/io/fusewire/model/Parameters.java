@@ -18,6 +18,12 @@ import java.util.Random;
 public final class Parameters {
   private static final int ALIGNMENT = 16;
 
+  /**
+   * The official bound of the classifier's initial values, 1/sqrt(classes), was made for this many.
+   * With ten it would give logits so large that the first hundreds of steps only shrink them.
+   */
+  private static final int OFFICIAL_CLASSES = 1000;
+
   private final Map<String, Parameter> byName = new LinkedHashMap<>();
   private final long trainedElements;
   private final long elements;
@@ -153,8 +159,9 @@ public final class Parameters {
 
   /**
    * Initial values: convolutions N(0, sqrt(2/(k*k*out))) where a depthwise convolution's "out" is
-   * 1, the classifier U(-1/sqrt(classes), 1/sqrt(classes)), BatchNorm 1 and 0, running statistics 0
-   * and 1, biases 0 (the official implementation's choice).
+   * 1, the classifier U(-1/sqrt(classes), 1/sqrt(classes)) with classes at least 1000, BatchNorm 1
+   * and 0, running statistics 0 and 1, biases 0 (the official implementation's choice, but for the
+   * classifier of fewer classes).
    *
    * @param seed the same seed gives the same values, on every machine
    * @return the whole buffer in the kernels' layouts
@@ -177,7 +184,7 @@ public final class Parameters {
           }
         }
         case CLASSIFIER -> {
-          double bound = 1 / Math.sqrt(shape.get(0));
+          double bound = 1 / Math.sqrt(Math.max(shape.get(0), OFFICIAL_CLASSES));
           for (int i = from; i < to; i++) {
             values[i] = (float) ((2 * random.nextDouble() - 1) * bound);
           }

@@ -24,6 +24,7 @@ import java.util.Map;
  *     EfficientNet#parameters()}
  * @param metadata everything the file says about itself
  */
+@SuppressWarnings("ArrayRecordComponent") // millions of weights, which nobody compares
 public record ModelFile(
     EfficientNet network,
     List<String> classNames,

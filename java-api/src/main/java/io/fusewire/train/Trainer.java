@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
+import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -83,7 +84,7 @@ public final class Trainer {
       return resumed.toAbsolutePath().getParent();
     }
     Path runs = Path.of("runs");
-    String name = LocalDateTime.now().format(TIME);
+    String name = LocalDateTime.now(ZoneId.systemDefault()).format(TIME);
     Path directory = runs.resolve(name);
     for (int i = 2; Files.exists(directory); i++) {
       directory = runs.resolve(name + "_" + i);

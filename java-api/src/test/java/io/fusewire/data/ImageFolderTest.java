@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.awt.Color;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -85,7 +84,7 @@ class ImageFolderTest {
               name.endsWith("png") ? "png" : "jpg",
               60,
               60,
-              Color.RED);
+              0xFF0000);
       byte[] bytes = Files.readAllBytes(file);
       Files.write(file, Arrays.copyOf(bytes, bytes.length / 2));
     }
@@ -116,7 +115,7 @@ class ImageFolderTest {
   void missingFoldersAndUnknownClassesAreNamed() throws IOException {
     assertTrue(assertThrows(IOException.class, this::open).getMessage().contains("train"));
     Pictures.folder(directory, 1);
-    Pictures.write(directory.resolve("val/green/1.png"), "png", 9, 9, Color.GREEN);
+    Pictures.write(directory.resolve("val/green/1.png"), "png", 9, 9, 0x00FF00);
     assertTrue(assertThrows(IOException.class, this::open).getMessage().contains("green"));
     String message =
         assertThrows(
@@ -131,7 +130,7 @@ class ImageFolderTest {
     SplittableRandom random = new SplittableRandom(5);
     for (String format : List.of("png", "jpg")) {
       Path file = directory.resolve("x." + format);
-      Pictures.write(file, format, 33, 21, Color.BLUE);
+      Pictures.write(file, format, 33, 21, 0x0000FF);
       byte[] bytes = Files.readAllBytes(file);
       for (int round = 0; round < 300; round++) {
         byte[] damaged = bytes.clone();
@@ -151,7 +150,7 @@ class ImageFolderTest {
   @Test
   void greyIsTheLumaOfColours() throws IOException {
     Path file = directory.resolve("c.png");
-    Pictures.write(file, "png", 8, 8, new Color(200, 100, 50));
+    Pictures.write(file, "png", 8, 8, 0xC86432);
     byte[] grey = ImageFolder.readForPrediction(file, 8, 8, 1, true);
     byte[] colour = ImageFolder.readForPrediction(file, 8, 8, 3, true);
     int at = 0;

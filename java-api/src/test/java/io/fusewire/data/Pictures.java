@@ -14,13 +14,23 @@ import javax.imageio.ImageIO;
 public final class Pictures {
   private Pictures() {}
 
-  /** Writes a picture of one colour with a little noise. */
-  public static Path write(Path file, String format, int width, int height, Color color)
+  /**
+   * Writes a picture of one colour with a little noise.
+   *
+   * @param file where
+   * @param format such as {@code png}
+   * @param width pixels
+   * @param height pixels
+   * @param rgb the colour, 0xRRGGBB
+   * @return the file
+   * @throws IOException if it cannot be written
+   */
+  public static Path write(Path file, String format, int width, int height, int rgb)
       throws IOException {
     Files.createDirectories(file.getParent());
     BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
     Graphics2D graphics = image.createGraphics();
-    graphics.setColor(color);
+    graphics.setColor(new Color(rgb));
     graphics.fillRect(0, 0, width, height);
     graphics.dispose();
     SplittableRandom random = new SplittableRandom(file.getFileName().hashCode());
@@ -34,13 +44,19 @@ public final class Pictures {
     return file;
   }
 
-  /** Writes {@code train} and {@code val} with a red and a blue class. */
+  /**
+   * Writes {@code train} and {@code val} with a red and a blue class.
+   *
+   * @param directory where
+   * @param perClass pictures of each class
+   * @throws IOException if they cannot be written
+   */
   public static void folder(Path directory, int perClass) throws IOException {
     for (String split : new String[] {"train", "val"}) {
       for (int i = 0; i < perClass; i++) {
         Path at = directory.resolve(split);
-        write(at.resolve("blue/" + i + ".png"), "png", 40 + i % 5, 36, new Color(20, 40, 200));
-        write(at.resolve("red/" + i + ".JPEG"), "jpg", 36, 40 + i % 7, new Color(200, 40, 20));
+        write(at.resolve("blue/" + i + ".png"), "png", 40 + i % 5, 36, 0x1428C8);
+        write(at.resolve("red/" + i + ".JPEG"), "jpg", 36, 40 + i % 7, 0xC82814);
       }
     }
   }
