@@ -89,7 +89,8 @@ public final class BatchNorm {
    * @param savedMean receives the batch's mean, for {@link #backward}
    * @param savedInvStd receives 1/sqrt(variance+epsilon), for {@link #backward}
    * @param dst (rows, channels), overwritten; shares no memory with src
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void forwardTraining(
       Stream stream,
@@ -198,7 +199,8 @@ public final class BatchNorm {
    * @param diffSrc (rows, channels), overwritten; may be diffDst itself, shares no memory with src
    * @param diffGamma (channels), F32, overwritten
    * @param diffBeta (channels), F32, overwritten
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void backward(
       Stream stream,

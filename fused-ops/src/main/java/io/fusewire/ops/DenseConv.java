@@ -78,7 +78,8 @@ public final class DenseConv {
    * @param weights (outChannels, kernelHeight, kernelWidth, inChannels), F32
    * @param bias (outChannels), F32, or null
    * @param dst (batch, outHeight, outWidth, outChannels), overwritten; shares no memory with src
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void forward(
       Stream stream, Tensor src, Tensor weights, Tensor bias, Tensor dst, Tensor workspace) {
@@ -113,7 +114,8 @@ public final class DenseConv {
    * @param weights (outChannels, kernelHeight, kernelWidth, inChannels), F32
    * @param diffSrc (batch, inHeight, inWidth, inChannels), overwritten; shares no memory with
    *     diffDst
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void backwardData(
       Stream stream, Tensor diffDst, Tensor weights, Tensor diffSrc, Tensor workspace) {
@@ -144,7 +146,8 @@ public final class DenseConv {
    *     outChannels)
    * @param diffWeights (outChannels, kernelHeight, kernelWidth, inChannels), F32, overwritten
    * @param diffBias (outChannels), F32, overwritten; or null
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void backwardWeights(
       Stream stream,

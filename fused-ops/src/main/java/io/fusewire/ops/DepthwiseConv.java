@@ -131,7 +131,8 @@ public final class DepthwiseConv {
    *     channels)
    * @param diffWeights (kernelHeight, kernelWidth, channels), F32, overwritten
    * @param diffBias (channels), F32, overwritten; or null
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void backwardWeights(
       Stream stream,

@@ -115,7 +115,8 @@ public final class DropoutHead {
    *     at the label
    * @param diffLogits ({@link #sets}, batch, classes), overwritten: the gradient of the mean of
    *     losses over the images that count, before loss scaling
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void forward(
       Stream stream,
@@ -170,7 +171,8 @@ public final class DropoutHead {
    * @param diffPooled (batch, channels), overwritten
    * @param diffWeights (classes, channels), overwritten
    * @param diffBias (classes), overwritten
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void backward(
       Stream stream,
@@ -223,7 +225,8 @@ public final class DropoutHead {
    * @param bias (classes)
    * @param logits (batch, classes), overwritten
    * @param probabilities (batch, classes), overwritten; or null
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void inference(
       Stream stream,

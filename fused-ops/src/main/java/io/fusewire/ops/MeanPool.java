@@ -65,7 +65,8 @@ public final class MeanPool {
    * @param stream where it runs
    * @param src (batch, pixels..., channels)
    * @param dst (batch, channels), F32, overwritten
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void forward(Stream stream, Tensor src, Tensor dst, Tensor workspace) {
     long handle = Checks.stream(FORWARD, stream);

@@ -69,7 +69,8 @@ public final class Optimizer {
    * @param stream where it runs
    * @param table the parameters
    * @param lossScale what the gradients were multiplied by
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void examine(Stream stream, ParameterTable table, LossScale lossScale, Tensor workspace) {
     long handle = Checks.stream(EXAMINE, stream);

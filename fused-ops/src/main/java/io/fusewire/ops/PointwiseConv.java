@@ -123,7 +123,8 @@ public final class PointwiseConv {
    * @param dst (rows, outChannels), overwritten; shares no memory with src
    * @param raw (rows, outChannels), receives the value before the activation, which the backward
    *     methods of an activated product need; or null
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void forward(
       Stream stream,
@@ -150,7 +151,8 @@ public final class PointwiseConv {
    * @param bias (outChannels), F32, or null
    * @param residual (rows, outChannels), added after the activation, or null; may be dst itself
    * @param dst (rows, outChannels), overwritten; shares no memory with src
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void forwardPacked(
       Stream stream,
@@ -214,7 +216,8 @@ public final class PointwiseConv {
    *     before the activation
    * @param addend (rows, inChannels), added to the result, or null; may be diffSrc itself
    * @param diffSrc (rows, inChannels), overwritten; shares no memory with diffDst or raw
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void backwardData(
       Stream stream,
@@ -261,7 +264,8 @@ public final class PointwiseConv {
    *     before the activation
    * @param diffWeights (outChannels, inChannels), F32, overwritten
    * @param diffBias (outChannels), F32, overwritten; or null
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void backwardWeights(
       Stream stream,

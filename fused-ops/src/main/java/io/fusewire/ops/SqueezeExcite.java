@@ -102,7 +102,8 @@ public final class SqueezeExcite {
    * @param hidden (batch, squeezed), F32, before the activation, written for {@link #backward}
    * @param gate (batch, channels), F32, written for {@link #backward}
    * @param dst (batch, pixels..., channels), overwritten; shares no memory with src
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void forward(
       Stream stream,
@@ -167,7 +168,8 @@ public final class SqueezeExcite {
    * @param diffReduceBias (squeezed), overwritten
    * @param diffExpandWeights (channels, squeezed), overwritten
    * @param diffExpandBias (channels), overwritten
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes; null if that is 0
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
    */
   public void backward(
       Stream stream,

@@ -10,9 +10,6 @@ import java.util.Random;
  * random ones.
  */
 final class ConvCases {
-  /** Seed of all random tests; replay one with {@code -Dfusewire.seed=N}. */
-  static final long SEED = Long.getLong("fusewire.seed", 20261123L);
-
   private ConvCases() {}
 
   /** Sizes by hand; equal numbers of channels in and out. */
@@ -83,14 +80,5 @@ final class ConvCases {
         continue; // the result would be empty
       }
     }
-  }
-
-  /** What reproduces a random failure. */
-  static String replay(Class<?> test, long seed, Object problem) {
-    return problem
-        + "; replay: mvn -pl fused-ops -am package -Dtest="
-        + test.getSimpleName()
-        + "#random* -Dsurefire.failIfNoSpecifiedTests=false -Dfusewire.seed="
-        + seed;
   }
 }

@@ -192,4 +192,25 @@ class DropoutHeadTest {
       assertEquals(1000, lab.read(losses)[0], 1e-2);
     }
   }
+
+  @Tag("fuzz")
+  @ParameterizedTest
+  @MethodSource("io.fusewire.ops.Lab#devices")
+  void randomSizes(Device device) {
+    Fuzz.run(
+        getClass(),
+        device,
+        random ->
+            lossAndGradients(
+                device,
+                new int[] {
+                  2 + random.nextInt(9),
+                  1 + random.nextInt(150),
+                  2 + random.nextInt(60),
+                  1 + random.nextInt(8)
+                },
+                random.nextInt(9) / 10f,
+                random.nextInt(5) / 10f,
+                SampleMode.values()[random.nextInt(2)]));
+  }
 }

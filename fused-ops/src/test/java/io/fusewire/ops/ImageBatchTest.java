@@ -167,4 +167,29 @@ class ImageBatchTest {
       assertTrue(Math.abs(flipped - 500) < 80, flipped + " of 1000 were flipped");
     }
   }
+
+  @Tag("fuzz")
+  @ParameterizedTest
+  @MethodSource("io.fusewire.ops.Lab#devicesAndTypes")
+  void randomSizes(Device device, DType dtype) {
+    Fuzz.run(
+        getClass(),
+        device,
+        random -> {
+          int height = 1 + random.nextInt(30);
+          int width = 1 + random.nextInt(30);
+          Sizes sizes =
+              new Sizes(
+                  1 + random.nextInt(5),
+                  height,
+                  width,
+                  1 + random.nextInt(4),
+                  1 + random.nextInt(height),
+                  1 + random.nextInt(width),
+                  1 + random.nextInt(30),
+                  1 + random.nextInt(30),
+                  random.nextInt(4));
+          imagesAreCroppedResampledAndNormalised(device, dtype, sizes, random.nextBoolean());
+        });
+  }
 }

@@ -61,4 +61,20 @@ class MeanPoolTest {
       Numbers.assertBackward("diffSrc", dtype, expectedDiff, lab.read(diffSrc));
     }
   }
+
+  @Tag("fuzz")
+  @ParameterizedTest
+  @MethodSource("io.fusewire.ops.Lab#devicesAndTypes")
+  void randomSizes(Device device, DType dtype) {
+    Fuzz.run(
+        getClass(),
+        device,
+        random ->
+            meansAndGradients(
+                device,
+                dtype,
+                1 + random.nextInt(5),
+                1 + random.nextInt(200),
+                1 + random.nextInt(150)));
+  }
 }

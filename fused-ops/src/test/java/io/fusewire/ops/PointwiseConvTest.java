@@ -55,15 +55,16 @@ class PointwiseConvTest {
   @ParameterizedTest
   @MethodSource("io.fusewire.ops.Lab#devicesAndTypes")
   void randomSizes(Device device, DType dtype) {
-    for (int i = 0; i < (device.kind() == Device.Kind.CHECKED ? 5 : 40); i++) {
-      long seed = ConvCases.SEED + i;
-      Random random = new Random(seed);
-      int rows = 1 + random.nextInt(200);
-      int in = 1 + random.nextInt(150);
-      int out = 1 + random.nextInt(150);
-      String what = " of " + ConvCases.replay(getClass(), seed, rows + "x" + in + "x" + out);
-      exact(device, dtype, rows, in, out, random, random.nextInt(16), what);
-    }
+    Fuzz.run(
+        getClass(),
+        device,
+        random -> {
+          int rows = 1 + random.nextInt(200);
+          int in = 1 + random.nextInt(150);
+          int out = 1 + random.nextInt(150);
+          String what = " of " + rows + "x" + in + "x" + out;
+          exact(device, dtype, rows, in, out, random, random.nextInt(16), what);
+        });
   }
 
   private void exact(

@@ -98,4 +98,20 @@ class ResidualTest {
       assertEquals(n * (1 - rate), kept, 5 * Math.sqrt(n * rate * (1 - rate)));
     }
   }
+
+  @Tag("fuzz")
+  @ParameterizedTest
+  @MethodSource("io.fusewire.ops.Lab#devicesAndTypes")
+  void randomSizes(Device device, DType dtype) {
+    Fuzz.run(
+        getClass(),
+        device,
+        random ->
+            forwardAndBackwardUseTheSameMask(
+                device,
+                dtype,
+                1 + random.nextInt(30),
+                1 + random.nextInt(300),
+                random.nextInt(9) / 10f));
+  }
 }

@@ -164,4 +164,25 @@ class SqueezeExciteTest {
       }
     }
   }
+
+  @Tag("fuzz")
+  @ParameterizedTest
+  @MethodSource("io.fusewire.ops.Lab#devicesAndTypes")
+  void randomSizes(Device device, DType dtype) {
+    Fuzz.run(
+        getClass(),
+        device,
+        random ->
+            forwardAndBackward(
+                device,
+                dtype,
+                new int[] {
+                  1 + random.nextInt(4),
+                  1 + random.nextInt(90),
+                  1 + random.nextInt(120),
+                  1 + random.nextInt(40)
+                },
+                random.nextBoolean() ? Activation.SILU : Activation.RELU,
+                Gate.values()[random.nextInt(2)]));
+  }
 }
