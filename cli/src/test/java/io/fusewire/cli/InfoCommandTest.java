@@ -45,9 +45,9 @@ final class InfoCommandTest {
   @Test
   void multiplyAddsFollowTheResolution() throws IOException {
     long small =
-        (long) CommandRun.of("info", "b0", "--resolution", 112, "--json").json().get("macs");
+        (long) CommandRun.of("info", "b0", "--resolution", 128, "--json").json().get("macs");
     long large =
-        (long) CommandRun.of("info", "b0", "--resolution", 224, "--json").json().get("macs");
+        (long) CommandRun.of("info", "b0", "--resolution", 256, "--json").json().get("macs");
     assertEquals(4.0, (double) large / small, 0.1);
   }
 }

@@ -48,7 +48,7 @@ final class ReadmeTest {
       }
     }
     assertTrue(begin >= 0 && end > begin, source + " has no '" + BEGIN + "' and '" + END + "'");
-    return String.join("\n", lines.subList(begin + 1, end)).stripIndent().strip();
+    return String.join("\n", lines.subList(begin + 1, end)).stripTrailing().stripIndent().strip();
   }
 
   private static Path source(String module, String name) throws IOException {
