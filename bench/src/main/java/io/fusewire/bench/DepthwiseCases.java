@@ -15,10 +15,15 @@ import java.util.Random;
 
 /**
  * Depthwise forward beside the time of memcpy for the same bytes: source read once, result written
- * once.
+ * once. Cold, both go through so many tensors in turn that every byte comes from memory and goes
+ * there; warm, they work on the same tensors again and again, which for small layers measures the
+ * caches.
  */
 final class DepthwiseCases {
   private static final double AIM = 1.8;
+
+  /** Several times the last-level cache. */
+  private static final long COLD_BYTES = 160L << 20;
 
   /** One run takes at least about this long, so that starting threads does not count. */
   private static final double RUN_SECONDS = 0.02;
@@ -37,50 +42,67 @@ final class DepthwiseCases {
 
   List<Measurement> measure() throws Exception {
     List<Measurement> measurements = new ArrayList<>();
-    for (DepthwiseProblem problem : DepthwiseProblem.all()) {
-      measurements.add(measure(problem));
+    for (boolean cold : new boolean[] {true, false}) {
+      for (DepthwiseProblem problem : DepthwiseProblem.all()) {
+        measurements.add(measure(problem, cold));
+      }
     }
     return measurements;
   }
 
-  private Measurement measure(DepthwiseProblem problem) throws Exception {
+  private Measurement measure(DepthwiseProblem problem, boolean cold) throws Exception {
     ConvShape shape = problem.shape(batch);
     Device device = stream.device();
     DepthwiseConv conv = new DepthwiseConv(shape, DType.F32, Activation.IDENTITY);
     int kernel = problem.kernel();
-    try (Tensor src =
-            filled(
-                Tensor.allocate(
-                    device,
-                    DType.F32,
-                    batch,
-                    problem.height(),
-                    problem.width(),
-                    problem.channels()));
+    long inBytes = 4L * batch * problem.height() * problem.width() * problem.channels();
+    long outBytes = 4L * batch * shape.outHeight() * shape.outWidth() * problem.channels();
+    int places = cold ? Math.toIntExact(1 + COLD_BYTES / (inBytes + outBytes)) : 1;
+    List<Tensor> sources = new ArrayList<>();
+    List<Tensor> results = new ArrayList<>();
+    try (Tensor allSources = filled(Tensor.allocate(device, DType.F32, places * inBytes / 4));
+        Tensor allResults = Tensor.allocate(device, DType.F32, places * outBytes / 4);
         Tensor weights =
             filled(Tensor.allocate(device, DType.F32, kernel, kernel, problem.channels()));
-        Tensor dst =
-            Tensor.allocate(
-                device, DType.F32, batch, shape.outHeight(), shape.outWidth(), problem.channels());
-        Memcpy memcpy = new Memcpy(src.bytes() + dst.bytes(), threads)) {
-      int repeats = repeats(() -> conv.forward(stream, src, weights, null, dst));
+        Memcpy memcpy = new Memcpy(inBytes + outBytes, threads, places)) {
+      for (int place = 0; place < places; place++) {
+        sources.add(
+            allSources.slice(
+                place * inBytes,
+                DType.F32,
+                batch,
+                problem.height(),
+                problem.width(),
+                problem.channels()));
+        results.add(
+            allResults.slice(
+                place * outBytes,
+                DType.F32,
+                batch,
+                shape.outHeight(),
+                shape.outWidth(),
+                problem.channels()));
+      }
+      int repeats =
+          repeats(() -> conv.forward(stream, sources.get(0), weights, null, results.get(0)));
       List<Timing> timings =
           rounds.measure(
               List.of(
                   () -> {
                     for (int i = 0; i < repeats; i++) {
-                      conv.forward(stream, src, weights, null, dst);
+                      Tensor src = sources.get(i % places);
+                      conv.forward(stream, src, weights, null, results.get(i % places));
                     }
                     stream.synchronize();
                   },
                   () -> memcpy.copy(repeats)));
       return new Measurement(
-          problem.name() + "/forward/batch" + batch + "/f32",
+          problem.name() + "/forward/batch" + batch + "/f32/" + (cold ? "cold" : "warm"),
           "time",
           "memcpy",
           timings.get(0).dividedBy(repeats),
           timings.get(1).dividedBy(repeats),
-          AIM,
+          cold ? AIM : Double.NaN,
           Double.NaN);
     }
   }

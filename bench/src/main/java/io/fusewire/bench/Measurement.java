@@ -9,7 +9,7 @@ package io.fusewire.bench;
  * @param peer whose time stands beside ours
  * @param ours our time
  * @param theirs the peer's time
- * @param limit the highest ratio that is aimed at
+ * @param limit the highest ratio that is aimed at; NaN where there is none
  * @param error relative error of our result against the peer's, as 2-norms; NaN where there is none
  *     to compare
  */

@@ -22,7 +22,7 @@ final class Report {
 
   /** Prints a table, times in milliseconds as median (20th to 80th percentile). */
   static void print(List<Measurement> measurements, PrintWriter out) {
-    String row = "%-34s %-13s %26s %26s %7s %7s %9s%n";
+    String row = "%-39s %-13s %26s %26s %7s %7s %9s%n";
     out.printf(row, "case", "peer", "ours, ms", "peer, ms", "ratio", "aim", "error");
     for (Measurement m : measurements) {
       out.printf(
@@ -32,7 +32,7 @@ final class Report {
           milliseconds(m.ours()),
           milliseconds(m.theirs()),
           format("%.2f", m.ratio()),
-          format("<=%.1f", m.limit()),
+          Double.isNaN(m.limit()) ? "" : format("<=%.1f", m.limit()),
           Double.isNaN(m.error()) ? "" : format("%.1e", m.error()));
     }
     out.flush();
@@ -86,7 +86,9 @@ final class Report {
     json.writeNumberField("peer_value_p20", m.theirs().low() * MILLI);
     json.writeNumberField("peer_value_p80", m.theirs().high() * MILLI);
     json.writeNumberField("ratio", m.ratio());
-    json.writeNumberField("aim", m.limit());
+    if (Double.isFinite(m.limit())) {
+      json.writeNumberField("aim", m.limit());
+    }
     json.writeNumberField("runs", m.ours().runs());
     if (Double.isFinite(m.error())) {
       json.writeNumberField("relative_error", m.error());

@@ -26,21 +26,27 @@ public final class Memcpy implements AutoCloseable {
    *
    * @param traffic bytes read plus bytes written by one copy
    * @param threads how many threads copy
+   * @param places number of places that copies go through in turn; many make every copy miss the
+   *     caches
    */
-  public Memcpy(long traffic, int threads) {
+  public Memcpy(long traffic, int threads, int places) {
     long bytes = traffic / 2;
-    from = touched(bytes);
-    to = touched(bytes);
+    from = touched(bytes * places);
+    to = touched(bytes * places);
     pool = Executors.newFixedThreadPool(threads);
     for (int t = 0; t < threads; t++) {
       long begin = bytes * t / threads;
       long share = bytes * (t + 1) / threads - begin;
       shares.add(
           () -> {
-            Pointer source = at(from, begin);
-            Pointer target = at(to, begin);
+            Pointer[] sources = new Pointer[places];
+            Pointer[] targets = new Pointer[places];
+            for (int place = 0; place < places; place++) {
+              sources[place] = at(from, place * bytes + begin);
+              targets[place] = at(to, place * bytes + begin);
+            }
             for (int i = 0; i < repeats; i++) {
-              Pointer.memcpy(target, source, share);
+              Pointer.memcpy(targets[i % places], sources[i % places], share);
             }
             return null;
           });
