@@ -375,9 +375,20 @@ FW_DEVICE Vec<N>& operator*=(Vec<N>& a, Vec<N> b) {
   return a = a * b;
 }
 
-// Sum of the lanes, in a fixed order.
+// Sum of the lanes, in a fixed order: the upper half is added to the lower one until one lane is left.
 template <int N>
 FW_DEVICE float lane_sum(Vec<N> a) {
+#if defined(FW_EXEC_CPU) && defined(__AVX2__)
+#if defined(__AVX512F__)
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256((__m512)a.v),
+                                     _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd((__m512)a.v), 1)));
+#else
+  const __m256 eight = (__m256)a.v;
+#endif
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+#else
   float lanes[N];
 #pragma GCC unroll 16
   for (int i = 0; i < N; i++) {
@@ -391,6 +402,7 @@ FW_DEVICE float lane_sum(Vec<N> a) {
     }
   }
   return lanes[0];
+#endif
 }
 
 }  // namespace fusewire::FW_EXEC
