@@ -57,8 +57,8 @@ final class ConvCases {
   /** A random size, small enough for the reference. */
   static ConvShape random(Random random, boolean depthwise) {
     while (true) {
-      long channels = 1 + random.nextInt(depthwise ? 70 : 20);
-      long outputs = depthwise ? channels : 1 + random.nextInt(40);
+      long channels = 1L + random.nextInt(depthwise ? 70 : 20);
+      long outputs = depthwise ? channels : 1L + random.nextInt(40);
       try {
         return new ConvShape(
             1 + random.nextInt(3),
@@ -77,7 +77,7 @@ final class ConvCases {
             random.nextInt(5),
             random.nextInt(5));
       } catch (IllegalArgumentException e) {
-        continue; // the result would be empty
+        assert e.getMessage() != null; // the result would be empty: try again
       }
     }
   }

@@ -70,7 +70,7 @@ abstract class ConvContract {
   @ParameterizedTest
   @MethodSource("cases")
   void realsAreClose(Device device, DType dtype, ConvShape shape) {
-    Activation activation = Activation.values()[(int) (shape.inChannels() % 4)];
+    Activation activation = Fuzz.any(new Random(shape.inChannels()), Activation.values());
     close(device, dtype, shape, activation, new Random(2), shape.toString());
   }
 

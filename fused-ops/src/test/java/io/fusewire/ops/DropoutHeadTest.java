@@ -211,6 +211,6 @@ class DropoutHeadTest {
                 },
                 random.nextInt(9) / 10f,
                 random.nextInt(5) / 10f,
-                SampleMode.values()[random.nextInt(2)]));
+                Fuzz.any(random, SampleMode.values())));
   }
 }

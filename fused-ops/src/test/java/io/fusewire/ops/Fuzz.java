@@ -13,6 +13,11 @@ final class Fuzz {
 
   private Fuzz() {}
 
+  @SafeVarargs
+  static <T> T any(Random random, T... choices) {
+    return choices[random.nextInt(choices.length)];
+  }
+
   static void run(Class<?> test, Device device, Consumer<Random> check) {
     int runs = device.kind() == Device.Kind.CHECKED ? Math.max(1, RUNS / 8) : RUNS;
     for (long seed = SEED; seed < SEED + runs; seed++) {

@@ -5,7 +5,11 @@ package io.fusewire.ops;
 public final class ModuleMain {
   private ModuleMain() {}
 
-  /** Prints the module's name and what a kernel computed. */
+  /**
+   * Prints the module's name and what a kernel computed.
+   *
+   * @param args none
+   */
   public static void main(String[] args) {
     try (Stream stream = Stream.open(Device.cpu());
         Tensor tensor = Tensor.allocate(Device.cpu(), DType.F32, 1)) {

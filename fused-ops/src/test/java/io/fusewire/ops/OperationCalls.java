@@ -15,15 +15,40 @@ final class OperationCalls {
     void run(Stream stream, Tensor[] tensors);
   }
 
-  /**
-   * One call. A name ends in {@code ?} where null is allowed; "workspace" is the workspace.
-   *
-   * @param method such as DepthwiseConv.forward
-   * @param names names of the tensors
-   * @param tensors tensors that fit
-   * @param run the call
-   */
-  record Call(String method, String[] names, Tensor[] tensors, Run run) {
+  /** One call. A name ends in {@code ?} where null is allowed; "workspace" is the workspace. */
+  static final class Call {
+    private final String method;
+    private final String[] names;
+    private final Tensor[] tensors;
+    private final Run run;
+
+    /**
+     * Creates one.
+     *
+     * @param method such as DepthwiseConv.forward
+     * @param names names of the tensors
+     * @param tensors tensors that fit
+     * @param run the call
+     */
+    Call(String method, String[] names, Tensor[] tensors, Run run) {
+      this.method = method;
+      this.names = names;
+      this.tensors = tensors;
+      this.run = run;
+    }
+
+    String method() {
+      return method;
+    }
+
+    Tensor[] tensors() {
+      return tensors;
+    }
+
+    Run run() {
+      return run;
+    }
+
     String name(int i) {
       return names[i].replace("?", "");
     }

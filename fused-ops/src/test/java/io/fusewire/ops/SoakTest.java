@@ -4,9 +4,10 @@ package io.fusewire.ops;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.nio.file.Files;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Random;
+import java.util.Scanner;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -34,7 +35,7 @@ class SoakTest {
 
   private static void run(Device device, Random random, int rounds) {
     for (int i = 0; i < rounds; i++) {
-      long channels = 1 + random.nextInt(64);
+      long channels = 1L + random.nextInt(64);
       ConvShape shape = ConvShape.same(1, 1 + random.nextInt(9), 8, channels, channels, 3, 1);
       DepthwiseConv conv = new DepthwiseConv(shape, DType.F32, Activation.SILU);
       try (Stream stream = Stream.open(device);
@@ -62,7 +63,9 @@ class SoakTest {
 
   private static long residentBytes() throws Exception {
     System.gc();
-    String[] pages = Files.readString(Path.of("/proc/self/statm")).split(" ");
-    return Long.parseLong(pages[1]) * 4096;
+    try (Scanner pages = new Scanner(Path.of("/proc/self/statm"), StandardCharsets.UTF_8)) {
+      pages.nextLong(); // of address space
+      return pages.nextLong() * 4096;
+    }
   }
 }

@@ -183,6 +183,6 @@ class SqueezeExciteTest {
                   1 + random.nextInt(40)
                 },
                 random.nextBoolean() ? Activation.SILU : Activation.RELU,
-                Gate.values()[random.nextInt(2)]));
+                Fuzz.any(random, Gate.values())));
   }
 }

@@ -9,7 +9,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Queue;
 import java.util.Random;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
@@ -143,16 +145,16 @@ class TensorTest {
   @MethodSource("io.fusewire.ops.Lab#devices")
   void aForgottenTensorIsFreedAndReported(Device device) throws InterruptedException {
     Logger logger = Logger.getLogger("io.fusewire.ops");
-    StringBuffer messages = new StringBuffer();
-    StringBuffer origins = new StringBuffer();
+    Queue<String> messages = new ConcurrentLinkedQueue<>();
+    Queue<String> origins = new ConcurrentLinkedQueue<>();
     Handler handler =
         new Handler() {
           @Override
           public void publish(LogRecord record) {
-            messages.append(record.getMessage());
+            messages.add(record.getMessage());
             if (record.getThrown() != null) {
               for (StackTraceElement frame : record.getThrown().getStackTrace()) {
-                origins.append(frame.getMethodName()).append('\n');
+                origins.add(frame.getMethodName());
               }
             }
           }
