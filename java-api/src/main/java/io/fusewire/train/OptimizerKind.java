@@ -6,11 +6,11 @@ import java.util.Locale;
 /** The optimizers, with the constants that suit each. */
 public enum OptimizerKind {
   /** SGD with Nesterov momentum. */
-  SGD(0.9, 0, 0, 0.2),
+  SGD(0.9, 0, 0, 0.4),
   /** TensorFlow's RMSProp as EfficientNet was trained: decay 0.9, epsilon 1e-3 inside the root. */
   RMSPROP(0.9, 0.9, 1e-3, 0.016),
   /** AdamW (arXiv 1711.05101): beta 0.9 and 0.999, epsilon 1e-8. */
-  ADAMW(0.9, 0.999, 1e-8, 0.006);
+  ADAMW(0.9, 0.999, 1e-8, 0.016);
 
   private final double momentum;
   private final double decay;
