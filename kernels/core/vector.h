@@ -259,23 +259,30 @@ FW_DEVICE Vec<N> min(Vec<N> a, Vec<N> b) {
   FW_LANES(N, a.v[i] < b.v[i] ? a.v[i] : b.v[i]);
 }
 
-// 16 bytes, the widest access of a GPU thread.
-struct alignas(16) Word4 {
-  uint32_t w[4];
+// What a GPU thread accesses at once: 16 bytes at most.
+template <int kBytes>
+struct alignas(kBytes) Word {
+  uint32_t w[kBytes / 4];
 };
+// Bytes of the accesses for N values of T: 16, 8, or 0 for one by one.
+template <int N, class T>
+constexpr int kWordBytes = N * sizeof(T) % 16 == 0 ? 16
+                           : N * sizeof(T) == 8    ? 8
+                                                   : 0;
 
-// N values of T; when they fill whole 16-byte words the address must be 16-byte aligned (launches check it, see
-// lanes_fit()).
+// N values of T; when they fill 8 bytes or whole 16-byte words the address must be aligned to those (launches check it,
+// see lanes_fit()).
 template <int N, class T>
 FW_DEVICE Vec<N> load(const T* p) {
   Vec<N> r;
-  if constexpr (N * sizeof(T) % 16 == 0) {
-    constexpr int kPerWord = int(16 / sizeof(T));
+  constexpr int kBytes = kWordBytes<N, T>;
+  if constexpr (kBytes > 0) {
+    constexpr int kPerWord = int(kBytes / sizeof(T));
 #pragma unroll
     for (int word = 0; word < N / kPerWord; word++) {
-      const Word4 w = *reinterpret_cast<const Word4*>(p + word * kPerWord);
+      const auto w = *reinterpret_cast<const Word<kBytes>*>(p + word * kPerWord);
       T t[kPerWord];
-      memcpy(t, &w, 16);
+      memcpy(t, &w, sizeof(w));
 #pragma unroll
       for (int i = 0; i < kPerWord; i++) {
         r.v[word * kPerWord + i] = to_float(t[i]);
@@ -291,8 +298,9 @@ FW_DEVICE Vec<N> load(const T* p) {
 }
 template <int N, class T>
 FW_DEVICE void store(T* p, Vec<N> x) {
-  if constexpr (N * sizeof(T) % 16 == 0) {
-    constexpr int kPerWord = int(16 / sizeof(T));
+  constexpr int kBytes = kWordBytes<N, T>;
+  if constexpr (kBytes > 0) {
+    constexpr int kPerWord = int(kBytes / sizeof(T));
 #pragma unroll
     for (int word = 0; word < N / kPerWord; word++) {
       T t[kPerWord];
@@ -300,9 +308,9 @@ FW_DEVICE void store(T* p, Vec<N> x) {
       for (int i = 0; i < kPerWord; i++) {
         t[i] = from_float<T>(x.v[word * kPerWord + i]);
       }
-      Word4 w;
-      memcpy(&w, t, 16);
-      *reinterpret_cast<Word4*>(p + word * kPerWord) = w;
+      Word<kBytes> w;
+      memcpy(&w, t, sizeof(w));
+      *reinterpret_cast<Word<kBytes>*>(p + word * kPerWord) = w;
     }
   } else {
 #pragma unroll

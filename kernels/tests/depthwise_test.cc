@@ -218,6 +218,39 @@ TEST_P(DepthwiseTest, SameBitsForAnyNumberOfThreads) {
   }
 }
 
+// More than 2^31 elements: a 1x2 kernel that meets the first and the last columns of three very wide rows. Few pages of
+// the 6.4 GB are ever touched. The checked device, which fills its memory, has the same index arithmetic.
+TEST_P(DepthwiseTest, MoreThan31BitsOfElements) {
+  fw_device_info info = {};
+  ASSERT_FW_OK(fw_device_info_get(device(), &info));
+  if (slow() || info.free_memory < int64_t(10) << 30) {
+    return;
+  }
+  const int64_t width = int64_t(1) << 26;
+  const DepthwiseCase c{1, 3, width, 16, 1, 2, 1, 1, 1, width - 1};
+  const fw_conv conv = c.conv(FW_BF16);
+  fw_address src = 0;
+  ASSERT_FW_OK(fw_memory_allocate(device(), c.src_count() * 2, &src));
+  const Buffer ends = buffer(FW_BF16, random_integers(1, 6 * 16));  // first and last pixel of each row
+  for (int64_t end = 0; end < 6; end++) {
+    const int64_t pixel = end / 2 * width + end % 2 * (width - 1);
+    ASSERT_FW_OK(fw_copy(stream(), src + uint64_t(pixel) * 32, ends.address() + uint64_t(end) * 32, 32));
+  }
+  const Buffer weights = buffer(FW_F32, random_integers(2, 2 * 16));
+  const Buffer dst = buffer(FW_BF16, c.dst_count());
+  EXPECT_FW_OK(fw_depthwise_forward(stream(), &conv, src, weights.address(), 0, dst.address()));
+  const std::vector<float> x = ends.download();
+  const std::vector<float> w = weights.download();
+  std::vector<double> expected;
+  for (size_t i = 0; i < 3 * 16; i++) {
+    const size_t row = i / 16;
+    const size_t k = i % 16;
+    expected.push_back(double(x[row * 32 + k] * w[k] + x[row * 32 + 16 + k] * w[16 + k]));
+  }
+  EXPECT_TRUE(exactly_equal(expected, dst.download()));
+  ASSERT_FW_OK(fw_memory_free(device(), src));
+}
+
 TEST_P(DepthwiseTest, EmptyBatch) {
   const DepthwiseCase c = same_padded(0, 8, 8, 16, 3, 1);
   const fw_conv conv = c.conv(FW_F32);
