@@ -83,7 +83,7 @@ class SafeTensorsTest {
     assertArrayEquals(new float[] {-1}, readOne("I16", 1, (byte) -1, (byte) -1));
     byte[] ones = {-1, -1, -1, -1};
     assertArrayEquals(new float[] {-1}, readOne("I32", 1, ones));
-    assertArrayEquals(new float[] {4294967295f}, readOne("U32", 1, ones));
+    assertArrayEquals(new float[] {0x1p32f}, readOne("U32", 1, ones));
     assertArrayEquals(new float[] {1}, readOne("BOOL", 1, (byte) 1));
   }
 

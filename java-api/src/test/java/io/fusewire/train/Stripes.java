@@ -27,7 +27,8 @@ final class Stripes {
       labels[n] = (byte) (n % CLASSES);
       for (int y = 0; y < SIDE; y++) {
         for (int x = 0; x < SIDE; x++) {
-          boolean light = labels[n] % 2 == 1 && y / 2 % 2 == 0 || labels[n] >= 2 && x / 2 % 2 == 0;
+          boolean light =
+              (labels[n] % 2 == 1 && y / 2 % 2 == 0) || (labels[n] >= 2 && x / 2 % 2 == 0);
           images[(n * SIDE + y) * SIDE + x] = (byte) ((light ? 150 : 40) + random.nextInt(60));
         }
       }
