@@ -56,29 +56,38 @@ final class ConvCases {
 
   /** A random size, small enough for the reference. */
   static ConvShape random(Random random, boolean depthwise) {
-    while (true) {
-      long channels = 1L + random.nextInt(depthwise ? 70 : 20);
-      long outputs = depthwise ? channels : 1L + random.nextInt(40);
-      try {
-        return new ConvShape(
-            1 + random.nextInt(3),
-            1 + random.nextInt(14),
-            1 + random.nextInt(14),
-            channels,
-            outputs,
-            1 + random.nextInt(7),
-            1 + random.nextInt(7),
-            1 + random.nextInt(3),
-            1 + random.nextInt(3),
-            1 + random.nextInt(2),
-            1 + random.nextInt(2),
-            random.nextInt(5),
-            random.nextInt(5),
-            random.nextInt(5),
-            random.nextInt(5));
-      } catch (IllegalArgumentException e) {
-        assert e.getMessage() != null; // the result would be empty: try again
-      }
-    }
+    long channels = 1L + random.nextInt(depthwise ? 70 : 20);
+    long outputs = depthwise ? channels : 1L + random.nextInt(40);
+    long[] rows = axis(random);
+    long[] columns = axis(random);
+    return new ConvShape(
+        1 + random.nextInt(3),
+        rows[0],
+        columns[0],
+        channels,
+        outputs,
+        rows[1],
+        columns[1],
+        rows[2],
+        columns[2],
+        rows[3],
+        columns[3],
+        rows[4],
+        rows[5],
+        columns[4],
+        columns[5]);
+  }
+
+  /**
+   * Size, kernel, stride, dilation and padding before and after, with a result that is not empty.
+   */
+  private static long[] axis(Random random) {
+    long in = 1L + random.nextInt(14);
+    long kernel = 1L + random.nextInt(7);
+    long dilation = 1L + random.nextInt(2);
+    long before = random.nextInt(5);
+    long missing = dilation * (kernel - 1) + 1 - in - before;
+    long after = Math.max(random.nextInt(5), missing);
+    return new long[] {in, kernel, 1L + random.nextInt(3), dilation, before, after};
   }
 }
