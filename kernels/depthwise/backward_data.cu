@@ -30,11 +30,11 @@ struct StridedDataKernel {
     const Share share(p.cut, block.x);
     const int items = share.items(p.cut);
     for (int i = block.thread; i < items; i += block.threads) {
-      run_strip(p, share.image, Item(p.cut, share, i), Item(p.cut, share, i + block.threads));
+      run_strip(p, share, Item(p.cut, share, i), Item(p.cut, share, i + block.threads));
     }
   }
 
-  FW_DEVICE static void run_strip(const Params& p, int image, const Item& item, const Item& next) {
+  FW_DEVICE static void run_strip(const Params& p, const Share& share, const Item& item, const Item& next) {
     const DepthwiseShape& shape = p.shape;
     const int64_t channels = shape.channels;
     const int channel = vector_channel<N>(item.vector, shape.channels);
@@ -58,18 +58,21 @@ struct StridedDataKernel {
     const int row = 2 * m - shape.pad_top;
     const int64_t in_stride = shape.in_width * channels;
     const int64_t out_stride = shape.out_width * channels;
-    const T* diff_dst = p.diff_dst + (int64_t(image) * shape.out_height + m) * out_stride + channel;
-    T* diff_src = p.diff_src + (int64_t(image) * shape.in_height + row) * in_stride + channel;
+    const T* diff_dst = p.diff_dst + (int64_t(share.image) * shape.out_height + m) * out_stride + channel;
+    T* diff_src = p.diff_src + (int64_t(share.image) * shape.in_height + row) * in_stride + channel;
     const int64_t rows_ahead = next.row - item.row;
     const int64_t channels_ahead = vector_channel<N>(next.vector, shape.channels) - channel;
     const int64_t dst_ahead = rows_ahead * out_stride + channels_ahead;
     const int64_t src_ahead = rows_ahead * 2 * in_stride + channels_ahead;
+    const bool all_ahead = next.row == share.first_row;  // below the first row, all but the last rows were read before
     const int first = p.first_column + item.first;
     for (int q = first - (kSourceRows - 1); q < first + item.width; q++) {
       if (unsigned(q) < unsigned(shape.out_width)) {
-        prefetch(diff_dst + q * channels + dst_ahead);
         FW_UNROLL
         for (int a = 0; a < kSourceRows; a++) {
+          if (a == 0 || all_ahead) {
+            prefetch(diff_dst - a * out_stride + q * channels + dst_ahead);
+          }
           if ((present >> a & 1u) != 0) {
             const Vec<N> y = load<N>(diff_dst - a * out_stride + q * channels);
             FW_UNROLL

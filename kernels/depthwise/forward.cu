@@ -34,12 +34,12 @@ struct CorrelationKernel {
     const Share share(p.cut, block.x);
     const int items = share.items(p.cut);
     for (int i = block.thread; i < items; i += block.threads) {
-      run_strip(p, share.image, Item(p.cut, share, i), Item(p.cut, share, i + block.threads));
+      run_strip(p, share, Item(p.cut, share, i), Item(p.cut, share, i + block.threads));
     }
   }
 
   // `next` is the item to come, which memory is asked for meanwhile.
-  FW_DEVICE static void run_strip(const Params& p, int image, const Item& item, const Item& next) {
+  FW_DEVICE static void run_strip(const Params& p, const Share& share, const Item& item, const Item& next) {
     const DepthwiseShape& shape = p.shape;
     const int64_t channels = shape.channels;
     const int channel = vector_channel<N>(item.vector, shape.channels);
@@ -69,12 +69,13 @@ struct CorrelationKernel {
     }
     const int64_t in_stride = shape.in_width * channels;
     const int64_t out_stride = shape.out_width * channels;
-    const T* src = p.src + (int64_t(image) * shape.in_height + in_row) * in_stride + channel;
-    T* dst = p.dst + (int64_t(image) * shape.out_height + out_row) * out_stride + channel;
+    const T* src = p.src + (int64_t(share.image) * shape.in_height + in_row) * in_stride + channel;
+    T* dst = p.dst + (int64_t(share.image) * shape.out_height + out_row) * out_stride + channel;
     const int64_t rows_ahead = int64_t(next.row - item.row) * kRows;
     const int64_t channels_ahead = vector_channel<N>(next.vector, shape.channels) - channel;
     const int64_t src_ahead = rows_ahead * S * in_stride + channels_ahead;
     const int64_t dst_ahead = rows_ahead * out_stride + channels_ahead;
+    const bool all_ahead = next.row == share.first_row;  // below the first row, all but the last rows were read before
     const bool last_row_exists = out_row + kRows <= shape.out_height;
     int column = item.first * S - shape.pad_left;
     for (int step = 0; step < item.width + kOpen - 1; step++) {
@@ -86,7 +87,7 @@ struct CorrelationKernel {
         FW_UNROLL
         for (int i = 0; i < kInputRows; i++) {
           const T* at = src + i * in_stride + column * channels;
-          if (i >= kInputRows - kRows * S) {  // the rows above are in the cache already
+          if (i >= kInputRows - kRows * S || all_ahead) {
             prefetch(at + src_ahead);
           }
           if ((present >> i & 1u) != 0) {
