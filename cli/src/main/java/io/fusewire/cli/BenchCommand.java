@@ -19,7 +19,8 @@ final class BenchCommand implements Runnable {
 
   @Override
   public void run() {
+    String command = String.join(" ", "./fusewire bench", String.join(" ", arguments)).strip();
     throw new ParameterException(
-        spec.commandLine(), "benchmarks are run from a source tree, by its script ./fusewire");
+        spec.commandLine(), "benchmarks are run from a source tree, by its script: " + command);
   }
 }

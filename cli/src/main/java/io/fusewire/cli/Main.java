@@ -2,6 +2,7 @@
 package io.fusewire.cli;
 
 import java.io.PrintWriter;
+import java.nio.charset.Charset;
 import picocli.CommandLine;
 
 /** Entry point of the {@code fusewire} command. */
@@ -14,7 +15,10 @@ public final class Main {
    * @param arguments what the user typed
    */
   public static void main(String[] arguments) {
-    int code = run(arguments, new PrintWriter(System.out, true), new PrintWriter(System.err, true));
+    // In the terminal's own encoding.
+    PrintWriter out = new PrintWriter(System.out, true, Charset.defaultCharset());
+    PrintWriter err = new PrintWriter(System.err, true, Charset.defaultCharset());
+    int code = run(arguments, out, err);
     // Blocks while a signal is being handled; the JVM then ends with the signal's exit code.
     System.exit(code);
   }

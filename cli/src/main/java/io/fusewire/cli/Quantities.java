@@ -11,6 +11,11 @@ final class Quantities {
   private Quantities() {}
 
   /** Bytes, such as "13.5 MiB". */
+  static String bytes(long bytes) {
+    return bytes((double) bytes);
+  }
+
+  /** Bytes, such as "13.5 MiB". */
   static String bytes(double bytes) {
     int unit = 0;
     double value = bytes;

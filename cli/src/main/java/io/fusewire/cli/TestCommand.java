@@ -15,7 +15,8 @@ final class TestCommand implements Runnable {
 
   @Override
   public void run() {
+    String command = String.join(" ", "./fusewire test", String.join(" ", arguments)).strip();
     throw new ParameterException(
-        spec.commandLine(), "tests are run from a source tree, by its script ./fusewire");
+        spec.commandLine(), "tests are run from a source tree, by its script: " + command);
   }
 }

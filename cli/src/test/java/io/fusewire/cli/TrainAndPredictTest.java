@@ -94,7 +94,7 @@ final class TrainAndPredictTest {
     assertTrue(predicted.out().contains("red") && predicted.out().contains("blue"));
     double sum = 0;
     for (String line : lines.subList(1, lines.size())) {
-      sum += Double.parseDouble(line.strip().split(" ")[0]);
+      sum += Double.parseDouble(line.strip().split(" ", 2)[0]);
     }
     assertEquals(100, sum, 0.02);
   }
