@@ -57,6 +57,7 @@ TEST_P(ConcurrencyTest, LaunchesFromManyThreads) {
   const int threads_count = slow() ? 1 : 8;
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
+  threads.reserve(size_t(threads_count));
   for (int i = 0; i < threads_count; i++) {
     threads.emplace_back(
         [&, i] { wrong += failures(GetParam(), i, src_values, weights_values, expected, conv, slow() ? 2 : 100); });

@@ -156,8 +156,8 @@ TEST_P(ImageTest, CornersAndFlipsAreSpreadEvenly) {
     const auto a = int(std::lround(got[4 * n] * 255));
     const auto b = int(std::lround(got[4 * n + 1] * 255));
     flips += a > b ? 1 : 0;
-    const int corner = std::min(a, b);
-    corners[size_t(corner / 5 * 4 + corner % 5)]++;
+    const auto corner = size_t(std::min(a, b));
+    corners[corner / 5 * 4 + corner % 5]++;
   }
   EXPECT_NEAR(0.5, flips / double(batch), 2.5 / std::sqrt(double(batch)));
   for (const double count : corners) {

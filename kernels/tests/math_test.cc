@@ -88,6 +88,7 @@ class MathTest : public ::testing::TestWithParam<Level> {
   static std::vector<float> range(float low, float high) {
     constexpr int kCount = 1000003;
     std::vector<float> x;
+    x.reserve(kCount);
     for (int i = 0; i < kCount; i++) {
       x.push_back(float(double(low) + (double(high) - double(low)) * i / (kCount - 1)));
     }
