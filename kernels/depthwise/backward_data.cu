@@ -29,8 +29,9 @@ struct StridedDataKernel {
   FW_DEVICE static void run(const Params& p, Block& block) {
     const Share share(p.cut, block.x);
     const int items = share.items(p.cut);
+    const int ahead = block.threads * items_ahead(p.cut);
     for (int i = block.thread; i < items; i += block.threads) {
-      run_strip(p, share, Item(p.cut, share, i), Item(p.cut, share, i + block.threads));
+      run_strip(p, share, Item(p.cut, share, i), Item(p.cut, share, i + ahead));
     }
   }
 

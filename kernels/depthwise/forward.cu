@@ -33,12 +33,13 @@ struct CorrelationKernel {
   FW_DEVICE static void run(const Params& p, Block& block) {
     const Share share(p.cut, block.x);
     const int items = share.items(p.cut);
+    const int ahead = block.threads * items_ahead(p.cut);
     for (int i = block.thread; i < items; i += block.threads) {
-      run_strip(p, share, Item(p.cut, share, i), Item(p.cut, share, i + block.threads));
+      run_strip(p, share, Item(p.cut, share, i), Item(p.cut, share, i + ahead));
     }
   }
 
-  // `next` is the item to come, which memory is asked for meanwhile.
+  // `next` is an item to come, which memory is asked for meanwhile.
   FW_DEVICE static void run_strip(const Params& p, const Share& share, const Item& item, const Item& next) {
     const DepthwiseShape& shape = p.shape;
     const int64_t channels = shape.channels;

@@ -157,6 +157,9 @@ struct Item {
   }
 };
 
+// How many items ahead a thread asks for memory: a strip of 28 pixels takes about as long as memory does to answer.
+FW_HOST_DEVICE int items_ahead(const Cut& cut) { return cut.strip >= 28 ? 1 : 28 / cut.strip; }
+
 // dst = act(bias + correlation of src with weights), the common form of forward and of stride-1 backward-data.
 struct Correlation {
   DepthwiseShape shape;
