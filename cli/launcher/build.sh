@@ -97,7 +97,9 @@ run_java() { # folder of jars, main class, arguments...
   local jars=$root/$1 main=$2
   shift 2
   find_jdk || require_build_tools
+  local terminal=false
+  if [ -t 2 ]; then terminal=true; fi
   # shellcheck disable=SC2086 # several options in one variable
-  exec "$JAVA_HOME/bin/java" ${FUSEWIRE_JAVA_OPTS:-} \
+  exec "$JAVA_HOME/bin/java" ${FUSEWIRE_JAVA_OPTS:-} -Dfusewire.terminal=$terminal \
     -Dorg.bytedeco.javacpp.cachedir="$root/build/javacpp" -Dfusewire.command="${FUSEWIRE_COMMAND:-./fusewire}" -cp "$jars/*" "$main" "$@"
 }

@@ -27,9 +27,12 @@ final class TrainProgress implements ProgressListener, AutoCloseable {
     this.terminal = terminal;
   }
 
-  /** Shows on a writer; on the console there is a bar. */
+  /**
+   * Shows on a writer; there is a bar where the launcher has seen a terminal. (Java's own console
+   * is there from JDK 22 on even where there is no terminal.)
+   */
   static TrainProgress on(PrintWriter log) {
-    return new TrainProgress(log, System.console() != null);
+    return new TrainProgress(log, Boolean.getBoolean("fusewire.terminal"));
   }
 
   @Override
