@@ -102,7 +102,7 @@ TEST_P(ImageTest, AgainstFloat64) {
                         {10, 10, 16, 15, 16, 15, 3}, {5, 300, 5, 280, 3, 290, 1}};
   for (const Case& c : cases) {
     for (const int64_t channels : {1, 2, 3, 4}) {
-      for (const int mode : {0, 1, 2, 3}) {
+      for (const int mode : {int(c.height + channels) % 4, int(c.height + channels + 1) % 4}) {
         fw_image_batch p = problem(kAllDtypes[(mode + channels) % 3], 5, c.height, c.width, channels);
         p.crop_height = c.crop_height;
         p.crop_width = c.crop_width;
