@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -74,6 +75,20 @@ final class ReadmeTest {
         QuickStart.run(data, folder.resolve("run"), data.resolve("val/red/0.png"));
     assertEquals(2, predictions.size());
     assertEquals(1, predictions.stream().mapToDouble(Prediction::probability).sum(), 1e-4);
+  }
+
+  /**
+   * The README's table, made from the results that a command wrote: copy it from here when they
+   * change.
+   */
+  @Test
+  void resultsAreThoseOfTheFile() throws IOException {
+    StringBuilder table = new StringBuilder();
+    for (Map<String, Object> result :
+        BenchResults.read(ROOT.resolve("bench/results/b0-cpu.json"))) {
+      table.append(BenchResults.row(result)).append('\n');
+    }
+    assertTrue(readme().contains(table), "the README lacks this table:\n" + table);
   }
 
   @Test
