@@ -179,10 +179,10 @@ final class TrainOptions {
     }
     set(data, config::data);
     set(model, config::model);
-    set(resolution, config::resolution);
-    set(classes, config::classes);
-    set(batch, config::batch);
-    set(epochs, config::epochs);
+    set(positive("--resolution", resolution), config::resolution);
+    set(positive("--classes", classes), config::classes);
+    set(positive("--batch", batch), config::batch);
+    set(positive("--epochs", epochs), config::epochs);
     set(samples, config::samples);
     set(dropout, config::dropout);
     set(dropConnect, config::dropConnect);
@@ -201,6 +201,14 @@ final class TrainOptions {
     if (noFlip) {
       config.flip(false);
     }
+  }
+
+  /** In the library 0 stands for "choose"; who types a number means it. */
+  private static Integer positive(String option, Integer value) {
+    if (value != null && value < 1) {
+      throw new IllegalArgumentException(option + " is " + value + "; at least 1 fits");
+    }
+    return value;
   }
 
   private interface Setter<T> {

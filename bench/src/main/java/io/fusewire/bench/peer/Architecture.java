@@ -29,7 +29,16 @@ public record Architecture(
     double epsilon,
     Map<String, float[]> weights) {
 
-  // Copies the list and the map; the arrays are shared.
+  /**
+   * Copies the list and the map; the arrays are shared.
+   *
+   * @param stemChannels channels after the stem
+   * @param blocks MBConv blocks in order
+   * @param headChannels channels of the head's 1x1 convolution
+   * @param classes outputs of the classifier
+   * @param epsilon of every BatchNorm
+   * @param weights by timm's names
+   */
   public Architecture {
     blocks = List.copyOf(blocks);
     weights = Map.copyOf(weights);
