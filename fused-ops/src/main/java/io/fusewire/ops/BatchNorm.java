@@ -70,11 +70,8 @@ public final class BatchNorm {
    * @return bytes, 0 if none is needed
    */
   public long workspaceBytes(Stream stream) {
-    long[] bytes = new long[1];
-    Status.check(
-        Fusewire.fw_batchnorm_workspace(
-            Checks.stream("BatchNorm.workspaceBytes", stream), problem, bytes));
-    return bytes[0];
+    return ByteCount.of(
+        "BatchNorm.workspaceBytes", stream, problem, Fusewire::fw_batchnorm_workspace);
   }
 
   /**

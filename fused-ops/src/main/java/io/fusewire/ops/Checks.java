@@ -18,39 +18,6 @@ final class Checks {
     }
   }
 
-  /** Product of sizes that {@link #bytes} has accepted. */
-  static long elements(long[] shape) {
-    long elements = 1;
-    for (long size : shape) {
-      elements *= size;
-    }
-    return elements;
-  }
-
-  static long bytes(String operation, DType dtype, long[] shape) {
-    notNull(operation, "shape", shape);
-    long bytes = dtype.bytes();
-    boolean empty = false;
-    for (long size : shape) {
-      if (size < 0) {
-        throw new IllegalArgumentException(
-            operation + ": shape " + Arrays.toString(shape) + " has a negative size");
-      }
-      empty |= size == 0;
-    }
-    if (empty) {
-      return 0;
-    }
-    for (long size : shape) {
-      if (Math.multiplyHigh(bytes, size) != 0 || bytes * size < 0) {
-        throw new IllegalArgumentException(
-            operation + ": " + dtype + " " + Arrays.toString(shape) + " exceeds 2^63-1 bytes");
-      }
-      bytes *= size;
-    }
-    return bytes;
-  }
-
   static void aligned(String operation, DType dtype, long address) {
     if (address % dtype.bytes() != 0) {
       throw new IllegalArgumentException(
@@ -154,7 +121,7 @@ final class Checks {
   static long tensor(
       String operation, String name, Tensor tensor, Stream stream, DType dtype, long a) {
     long address = tensor(operation, name, tensor, stream, dtype);
-    if (!tensor.hasShape(a)) {
+    if (!tensor.sizes().is(a)) {
       throw shape(operation, name, tensor, a);
     }
     return address;
@@ -163,7 +130,7 @@ final class Checks {
   static long tensor(
       String operation, String name, Tensor tensor, Stream stream, DType dtype, long a, long b) {
     long address = tensor(operation, name, tensor, stream, dtype);
-    if (!tensor.hasShape(a, b)) {
+    if (!tensor.sizes().is(a, b)) {
       throw shape(operation, name, tensor, a, b);
     }
     return address;
@@ -179,7 +146,7 @@ final class Checks {
       long b,
       long c) {
     long address = tensor(operation, name, tensor, stream, dtype);
-    if (!tensor.hasShape(a, b, c)) {
+    if (!tensor.sizes().is(a, b, c)) {
       throw shape(operation, name, tensor, a, b, c);
     }
     return address;
@@ -196,7 +163,7 @@ final class Checks {
       long c,
       long d) {
     long address = tensor(operation, name, tensor, stream, dtype);
-    if (!tensor.hasShape(a, b, c, d)) {
+    if (!tensor.sizes().is(a, b, c, d)) {
       throw shape(operation, name, tensor, a, b, c, d);
     }
     return address;
@@ -215,13 +182,13 @@ final class Checks {
       long rows,
       long last) {
     long address = tensor(operation, name, tensor, stream, dtype);
-    if (!tensor.hasRows(rows, last)) {
+    if (!tensor.sizes().isRows(rows, last)) {
       throw new IllegalArgumentException(
           operation
               + ": "
               + name
               + " has shape "
-              + Arrays.toString(tensor.shape())
+              + tensor.sizes()
               + " but [..., "
               + last
               + "] with "
@@ -242,13 +209,15 @@ final class Checks {
       long pixels,
       long last) {
     long address = tensor(operation, name, tensor, stream, dtype);
-    if (tensor.rank() < 2 || tensor.size(0) != batch || !tensor.hasRows(batch * pixels, last)) {
+    if (tensor.rank() < 2
+        || tensor.size(0) != batch
+        || !tensor.sizes().isRows(batch * pixels, last)) {
       throw new IllegalArgumentException(
           operation
               + ": "
               + name
               + " has shape "
-              + Arrays.toString(tensor.shape())
+              + tensor.sizes()
               + " but ["
               + batch
               + ", ..., "
@@ -276,7 +245,7 @@ final class Checks {
               + ": "
               + name
               + " has shape "
-              + Arrays.toString(tensor.shape())
+              + tensor.sizes()
               + " but ["
               + batch
               + ", ...] with "
@@ -364,7 +333,7 @@ final class Checks {
             + ": "
             + name
             + " has shape "
-            + Arrays.toString(tensor.shape())
+            + tensor.sizes()
             + " but "
             + Arrays.toString(fits)
             + " fits");

@@ -83,50 +83,49 @@ public record ConvShape(
     Checks.notNegative(NAME, "padLeft", padLeft);
     Checks.notNegative(NAME, "padRight", padRight);
     long height =
-        out("Height", inHeight, padTop, padBottom, kernelHeight, strideHeight, dilationHeight);
-    long width = out("Width", inWidth, padLeft, padRight, kernelWidth, strideWidth, dilationWidth);
+        new ConvAxis(
+                "Height", inHeight, kernelHeight, strideHeight, dilationHeight, padTop, padBottom)
+            .out(NAME);
+    long width =
+        new ConvAxis("Width", inWidth, kernelWidth, strideWidth, dilationWidth, padLeft, padRight)
+            .out(NAME);
     Checks.product(NAME, "source", 4, Math.max(batch, 1), inHeight, inWidth, inChannels);
     Checks.product(NAME, "result", 4, Math.max(batch, 1), height, width, outChannels);
     Checks.product(NAME, "weights", 4, kernelHeight, kernelWidth, inChannels, outChannels);
   }
 
-  private static long out(
-      String axis, long in, long before, long after, long kernel, long stride, long dilation) {
-    long reach;
-    long padded;
-    try {
-      reach = Math.addExact(Math.multiplyExact(dilation, kernel - 1), 1);
-      padded = Math.addExact(Math.addExact(in, before), after);
-    } catch (ArithmeticException e) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": in"
-              + axis
-              + " "
-              + in
-              + ", padding "
-              + before
-              + " and "
-              + after
-              + ", kernel "
-              + kernel
-              + ", dilation "
-              + dilation
-              + " exceed 2^63-1",
-          e);
-    }
-    if (padded < reach) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": the filter reaches over "
-              + reach
-              + " pixels but in"
-              + axis
-              + " with padding has "
-              + padded
-              + "; the result would be empty");
-    }
-    return (padded - reach) / stride + 1;
+  private ConvShape(
+      long batch, long inChannels, long outChannels, ConvAxis rows, ConvAxis columns) {
+    this(
+        batch,
+        rows.in(),
+        columns.in(),
+        inChannels,
+        outChannels,
+        rows.kernel(),
+        columns.kernel(),
+        rows.stride(),
+        columns.stride(),
+        rows.dilation(),
+        columns.dilation(),
+        rows.before(),
+        rows.after(),
+        columns.before(),
+        columns.after());
+  }
+
+  private ConvAxis rows() {
+    return new ConvAxis(
+        "Height", inHeight, kernelHeight, strideHeight, dilationHeight, padTop, padBottom);
+  }
+
+  private ConvAxis columns() {
+    return new ConvAxis(
+        "Width", inWidth, kernelWidth, strideWidth, dilationWidth, padLeft, padRight);
+  }
+
+  private ConvShape with(ConvAxis rows, ConvAxis columns) {
+    return new ConvShape(batch, inChannels, outChannels, rows, columns);
   }
 
   /**
@@ -173,23 +172,8 @@ public record ConvShape(
       long outChannels,
       long kernel,
       long stride) {
-    long pad = kernel / 2;
-    return new ConvShape(
-        batch,
-        inHeight,
-        inWidth,
-        inChannels,
-        outChannels,
-        kernel,
-        kernel,
-        stride,
-        stride,
-        1,
-        1,
-        pad,
-        pad,
-        pad,
-        pad);
+    return of(batch, inHeight, inWidth, inChannels, outChannels, kernel, stride)
+        .withPadding(kernel / 2, kernel / 2, kernel / 2, kernel / 2);
   }
 
   private static ConvShape of(
@@ -197,8 +181,11 @@ public record ConvShape(
     Checks.positive(NAME, "kernel", kernel);
     // Padding that surely leaves a result; the caller replaces it.
     return new ConvShape(
-        batch, height, width, in, out, kernel, kernel, stride, stride, 1, 1, kernel, kernel, kernel,
-        kernel);
+        batch,
+        in,
+        out,
+        new ConvAxis("Height", height, kernel, stride, 1, kernel, kernel),
+        new ConvAxis("Width", width, kernel, stride, 1, kernel, kernel));
   }
 
   /**
@@ -211,22 +198,7 @@ public record ConvShape(
    * @return a new size
    */
   public ConvShape withPadding(long top, long bottom, long left, long right) {
-    return new ConvShape(
-        batch,
-        inHeight,
-        inWidth,
-        inChannels,
-        outChannels,
-        kernelHeight,
-        kernelWidth,
-        strideHeight,
-        strideWidth,
-        dilationHeight,
-        dilationWidth,
-        top,
-        bottom,
-        left,
-        right);
+    return with(rows().pad(top, bottom), columns().pad(left, right));
   }
 
   /**
@@ -235,14 +207,7 @@ public record ConvShape(
    * @return a new size
    */
   public ConvShape withSamePadding() {
-    long rows = samePadding(inHeight, kernelHeight, strideHeight, dilationHeight);
-    long columns = samePadding(inWidth, kernelWidth, strideWidth, dilationWidth);
-    return withPadding(rows / 2, rows - rows / 2, columns / 2, columns - columns / 2);
-  }
-
-  private static long samePadding(long in, long kernel, long stride, long dilation) {
-    long out = (in - 1) / stride + 1;
-    return Math.max(0, (out - 1) * stride + dilation * (kernel - 1) + 1 - in);
+    return with(rows().padSame(), columns().padSame());
   }
 
   /**
@@ -253,22 +218,7 @@ public record ConvShape(
    * @return a new size
    */
   public ConvShape withDilation(long height, long width) {
-    return new ConvShape(
-        batch,
-        inHeight,
-        inWidth,
-        inChannels,
-        outChannels,
-        kernelHeight,
-        kernelWidth,
-        strideHeight,
-        strideWidth,
-        height,
-        width,
-        padTop,
-        padBottom,
-        padLeft,
-        padRight);
+    return with(rows().dilate(height), columns().dilate(width));
   }
 
   /**
@@ -278,22 +228,7 @@ public record ConvShape(
    * @return a new size
    */
   public ConvShape withBatch(long images) {
-    return new ConvShape(
-        images,
-        inHeight,
-        inWidth,
-        inChannels,
-        outChannels,
-        kernelHeight,
-        kernelWidth,
-        strideHeight,
-        strideWidth,
-        dilationHeight,
-        dilationWidth,
-        padTop,
-        padBottom,
-        padLeft,
-        padRight);
+    return new ConvShape(images, inChannels, outChannels, rows(), columns());
   }
 
   /**
@@ -302,8 +237,7 @@ public record ConvShape(
    * @return at least 1
    */
   public long outHeight() {
-    return (inHeight + padTop + padBottom - dilationHeight * (kernelHeight - 1) - 1) / strideHeight
-        + 1;
+    return rows().out(NAME);
   }
 
   /**
@@ -312,7 +246,7 @@ public record ConvShape(
    * @return at least 1
    */
   public long outWidth() {
-    return (inWidth + padLeft + padRight - dilationWidth * (kernelWidth - 1) - 1) / strideWidth + 1;
+    return columns().out(NAME);
   }
 
   ConvProblem problem(DType dtype, Activation activation) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.ops;
 
-import io.fusewire.binding.ConvProblem;
 import io.fusewire.binding.Fusewire;
 
 /**
@@ -22,11 +21,7 @@ public final class DenseConv {
   private static final String DATA = "DenseConv.backwardData";
   private static final String WEIGHTS = "DenseConv.backwardWeights";
 
-  private final ConvShape shape;
-  private final DType dtype;
-  private final ConvProblem problem;
-  private final long outHeight;
-  private final long outWidth;
+  private final ConvTensors tensors;
 
   /**
    * Describes a dense convolution.
@@ -37,14 +32,7 @@ public final class DenseConv {
    * @throws IllegalArgumentException if dtype is not floating
    */
   public DenseConv(ConvShape shape, DType dtype, Activation activation) {
-    Checks.notNull("DenseConv", "shape", shape);
-    Checks.notNull("DenseConv", "activation", activation);
-    this.shape = shape;
-    this.dtype = Checks.floating("DenseConv", dtype);
-    NativeLibrary.load();
-    this.problem = shape.problem(dtype, activation);
-    this.outHeight = shape.outHeight();
-    this.outWidth = shape.outWidth();
+    this.tensors = new ConvTensors("DenseConv", shape, dtype, activation);
   }
 
   /**
@@ -53,7 +41,7 @@ public final class DenseConv {
    * @return the size
    */
   public ConvShape shape() {
-    return shape;
+    return tensors.shape();
   }
 
   /**
@@ -63,11 +51,8 @@ public final class DenseConv {
    * @return bytes, 0 if none is needed
    */
   public long workspaceBytes(Stream stream) {
-    long[] bytes = new long[1];
-    Status.check(
-        Fusewire.fw_conv_workspace(
-            Checks.stream("DenseConv.workspaceBytes", stream), problem, bytes));
-    return bytes[0];
+    return ByteCount.of(
+        "DenseConv.workspaceBytes", stream, tensors.problem(), Fusewire::fw_conv_workspace);
   }
 
   /**
@@ -84,17 +69,16 @@ public final class DenseConv {
   public void forward(
       Stream stream, Tensor src, Tensor weights, Tensor bias, Tensor dst, Tensor workspace) {
     long handle = Checks.stream(FORWARD, stream);
-    long srcAddress = src(FORWARD, "src", src, stream);
-    long weightsAddress = weights(FORWARD, "weights", weights, stream);
-    long biasAddress =
-        Checks.optional(FORWARD, "bias", bias, stream, DType.F32, shape.outChannels());
-    long dstAddress = dst(FORWARD, "dst", dst, stream);
+    long srcAddress = tensors.src(FORWARD, "src", src, stream);
+    long weightsAddress = tensors.denseWeights(FORWARD, "weights", weights, stream);
+    long biasAddress = tensors.bias(FORWARD, "bias", bias, stream);
+    long dstAddress = tensors.dst(FORWARD, "dst", dst, stream);
     long workspaceAddress = Checks.workspace(FORWARD, workspace, stream);
     Checks.disjoint(FORWARD, "dst", dst, "src", src);
     Status.check(
         Fusewire.fw_conv_forward(
             handle,
-            problem,
+            tensors.problem(),
             srcAddress,
             weightsAddress,
             biasAddress,
@@ -120,15 +104,15 @@ public final class DenseConv {
   public void backwardData(
       Stream stream, Tensor diffDst, Tensor weights, Tensor diffSrc, Tensor workspace) {
     long handle = Checks.stream(DATA, stream);
-    long diffDstAddress = dst(DATA, "diffDst", diffDst, stream);
-    long weightsAddress = weights(DATA, "weights", weights, stream);
-    long diffSrcAddress = src(DATA, "diffSrc", diffSrc, stream);
+    long diffDstAddress = tensors.dst(DATA, "diffDst", diffDst, stream);
+    long weightsAddress = tensors.denseWeights(DATA, "weights", weights, stream);
+    long diffSrcAddress = tensors.src(DATA, "diffSrc", diffSrc, stream);
     long workspaceAddress = Checks.workspace(DATA, workspace, stream);
     Checks.disjoint(DATA, "diffSrc", diffSrc, "diffDst", diffDst);
     Status.check(
         Fusewire.fw_conv_backward_data(
             handle,
-            problem,
+            tensors.problem(),
             diffDstAddress,
             weightsAddress,
             diffSrcAddress,
@@ -157,16 +141,15 @@ public final class DenseConv {
       Tensor diffBias,
       Tensor workspace) {
     long handle = Checks.stream(WEIGHTS, stream);
-    long srcAddress = src(WEIGHTS, "src", src, stream);
-    long diffDstAddress = dst(WEIGHTS, "diffDst", diffDst, stream);
-    long diffWeightsAddress = weights(WEIGHTS, "diffWeights", diffWeights, stream);
-    long diffBiasAddress =
-        Checks.optional(WEIGHTS, "diffBias", diffBias, stream, DType.F32, shape.outChannels());
+    long srcAddress = tensors.src(WEIGHTS, "src", src, stream);
+    long diffDstAddress = tensors.dst(WEIGHTS, "diffDst", diffDst, stream);
+    long diffWeightsAddress = tensors.denseWeights(WEIGHTS, "diffWeights", diffWeights, stream);
+    long diffBiasAddress = tensors.bias(WEIGHTS, "diffBias", diffBias, stream);
     long workspaceAddress = Checks.workspace(WEIGHTS, workspace, stream);
     Status.check(
         Fusewire.fw_conv_backward_weights(
             handle,
-            problem,
+            tensors.problem(),
             srcAddress,
             diffDstAddress,
             diffWeightsAddress,
@@ -175,44 +158,5 @@ public final class DenseConv {
             Checks.workspaceBytes(workspace)));
     Checks.reachable(src, diffDst, diffWeights, diffBias);
     Checks.reachable(workspace, null, null, null);
-  }
-
-  private long src(String operation, String name, Tensor tensor, Stream stream) {
-    return Checks.tensor(
-        operation,
-        name,
-        tensor,
-        stream,
-        dtype,
-        shape.batch(),
-        shape.inHeight(),
-        shape.inWidth(),
-        shape.inChannels());
-  }
-
-  private long dst(String operation, String name, Tensor tensor, Stream stream) {
-    return Checks.tensor(
-        operation,
-        name,
-        tensor,
-        stream,
-        dtype,
-        shape.batch(),
-        outHeight,
-        outWidth,
-        shape.outChannels());
-  }
-
-  private long weights(String operation, String name, Tensor tensor, Stream stream) {
-    return Checks.tensor(
-        operation,
-        name,
-        tensor,
-        stream,
-        DType.F32,
-        shape.outChannels(),
-        shape.kernelHeight(),
-        shape.kernelWidth(),
-        shape.inChannels());
   }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.ops;
 
-import io.fusewire.binding.ConvProblem;
 import io.fusewire.binding.Fusewire;
 
 /**
@@ -22,11 +21,7 @@ public final class DepthwiseConv {
   private static final String DATA = "DepthwiseConv.backwardData";
   private static final String WEIGHTS = "DepthwiseConv.backwardWeights";
 
-  private final ConvShape shape;
-  private final DType dtype;
-  private final ConvProblem problem;
-  private final long outHeight;
-  private final long outWidth;
+  private final ConvTensors tensors;
 
   /**
    * Describes a depthwise convolution.
@@ -37,8 +32,7 @@ public final class DepthwiseConv {
    * @throws IllegalArgumentException if the numbers of channels differ or dtype is not floating
    */
   public DepthwiseConv(ConvShape shape, DType dtype, Activation activation) {
-    Checks.notNull("DepthwiseConv", "shape", shape);
-    Checks.notNull("DepthwiseConv", "activation", activation);
+    this.tensors = new ConvTensors("DepthwiseConv", shape, dtype, activation);
     if (shape.inChannels() != shape.outChannels()) {
       throw new IllegalArgumentException(
           "DepthwiseConv: inChannels is "
@@ -47,12 +41,6 @@ public final class DepthwiseConv {
               + shape.outChannels()
               + ", equal ones fit");
     }
-    this.shape = shape;
-    this.dtype = Checks.floating("DepthwiseConv", dtype);
-    NativeLibrary.load();
-    this.problem = shape.problem(dtype, activation);
-    this.outHeight = shape.outHeight();
-    this.outWidth = shape.outWidth();
   }
 
   /**
@@ -61,7 +49,7 @@ public final class DepthwiseConv {
    * @return the size
    */
   public ConvShape shape() {
-    return shape;
+    return tensors.shape();
   }
 
   /**
@@ -71,11 +59,11 @@ public final class DepthwiseConv {
    * @return bytes, 0 if none is needed
    */
   public long workspaceBytes(Stream stream) {
-    long[] bytes = new long[1];
-    Status.check(
-        Fusewire.fw_depthwise_workspace(
-            Checks.stream("DepthwiseConv.workspaceBytes", stream), problem, bytes));
-    return bytes[0];
+    return ByteCount.of(
+        "DepthwiseConv.workspaceBytes",
+        stream,
+        tensors.problem(),
+        Fusewire::fw_depthwise_workspace);
   }
 
   /**
@@ -89,15 +77,14 @@ public final class DepthwiseConv {
    */
   public void forward(Stream stream, Tensor src, Tensor weights, Tensor bias, Tensor dst) {
     long handle = Checks.stream(FORWARD, stream);
-    long srcAddress = src(FORWARD, "src", src, stream);
-    long weightsAddress = weights(FORWARD, "weights", weights, stream);
-    long biasAddress =
-        Checks.optional(FORWARD, "bias", bias, stream, DType.F32, shape.inChannels());
-    long dstAddress = dst(FORWARD, "dst", dst, stream);
+    long srcAddress = tensors.src(FORWARD, "src", src, stream);
+    long weightsAddress = tensors.depthwiseWeights(FORWARD, "weights", weights, stream);
+    long biasAddress = tensors.bias(FORWARD, "bias", bias, stream);
+    long dstAddress = tensors.dst(FORWARD, "dst", dst, stream);
     Checks.disjoint(FORWARD, "dst", dst, "src", src);
     Status.check(
         Fusewire.fw_depthwise_forward(
-            handle, problem, srcAddress, weightsAddress, biasAddress, dstAddress));
+            handle, tensors.problem(), srcAddress, weightsAddress, biasAddress, dstAddress));
     Checks.reachable(src, weights, bias, dst);
   }
 
@@ -112,13 +99,13 @@ public final class DepthwiseConv {
    */
   public void backwardData(Stream stream, Tensor diffDst, Tensor weights, Tensor diffSrc) {
     long handle = Checks.stream(DATA, stream);
-    long diffDstAddress = dst(DATA, "diffDst", diffDst, stream);
-    long weightsAddress = weights(DATA, "weights", weights, stream);
-    long diffSrcAddress = src(DATA, "diffSrc", diffSrc, stream);
+    long diffDstAddress = tensors.dst(DATA, "diffDst", diffDst, stream);
+    long weightsAddress = tensors.depthwiseWeights(DATA, "weights", weights, stream);
+    long diffSrcAddress = tensors.src(DATA, "diffSrc", diffSrc, stream);
     Checks.disjoint(DATA, "diffSrc", diffSrc, "diffDst", diffDst);
     Status.check(
         Fusewire.fw_depthwise_backward_data(
-            handle, problem, diffDstAddress, weightsAddress, diffSrcAddress));
+            handle, tensors.problem(), diffDstAddress, weightsAddress, diffSrcAddress));
     Checks.reachable(diffDst, weights, diffSrc, null);
   }
 
@@ -142,16 +129,15 @@ public final class DepthwiseConv {
       Tensor diffBias,
       Tensor workspace) {
     long handle = Checks.stream(WEIGHTS, stream);
-    long srcAddress = src(WEIGHTS, "src", src, stream);
-    long diffDstAddress = dst(WEIGHTS, "diffDst", diffDst, stream);
-    long diffWeightsAddress = weights(WEIGHTS, "diffWeights", diffWeights, stream);
-    long diffBiasAddress =
-        Checks.optional(WEIGHTS, "diffBias", diffBias, stream, DType.F32, shape.inChannels());
+    long srcAddress = tensors.src(WEIGHTS, "src", src, stream);
+    long diffDstAddress = tensors.dst(WEIGHTS, "diffDst", diffDst, stream);
+    long diffWeightsAddress = tensors.depthwiseWeights(WEIGHTS, "diffWeights", diffWeights, stream);
+    long diffBiasAddress = tensors.bias(WEIGHTS, "diffBias", diffBias, stream);
     long workspaceAddress = Checks.workspace(WEIGHTS, workspace, stream);
     Status.check(
         Fusewire.fw_depthwise_backward_weights(
             handle,
-            problem,
+            tensors.problem(),
             srcAddress,
             diffDstAddress,
             diffWeightsAddress,
@@ -160,43 +146,5 @@ public final class DepthwiseConv {
             Checks.workspaceBytes(workspace)));
     Checks.reachable(src, diffDst, diffWeights, diffBias);
     Checks.reachable(workspace, null, null, null);
-  }
-
-  private long src(String operation, String name, Tensor tensor, Stream stream) {
-    return Checks.tensor(
-        operation,
-        name,
-        tensor,
-        stream,
-        dtype,
-        shape.batch(),
-        shape.inHeight(),
-        shape.inWidth(),
-        shape.inChannels());
-  }
-
-  private long dst(String operation, String name, Tensor tensor, Stream stream) {
-    return Checks.tensor(
-        operation,
-        name,
-        tensor,
-        stream,
-        dtype,
-        shape.batch(),
-        outHeight,
-        outWidth,
-        shape.inChannels());
-  }
-
-  private long weights(String operation, String name, Tensor tensor, Stream stream) {
-    return Checks.tensor(
-        operation,
-        name,
-        tensor,
-        stream,
-        DType.F32,
-        shape.kernelHeight(),
-        shape.kernelWidth(),
-        shape.inChannels());
   }
 }

@@ -94,11 +94,8 @@ public final class DropoutHead {
    * @return bytes, 0 if none is needed
    */
   public long workspaceBytes(Stream stream) {
-    long[] bytes = new long[1];
-    Status.check(
-        Fusewire.fw_dropout_head_workspace(
-            Checks.stream("DropoutHead.workspaceBytes", stream), problem, bytes));
-    return bytes[0];
+    return ByteCount.of(
+        "DropoutHead.workspaceBytes", stream, problem, Fusewire::fw_dropout_head_workspace);
   }
 
   /**

@@ -52,11 +52,8 @@ public final class MeanPool {
    * @return bytes, 0 if none is needed
    */
   public long workspaceBytes(Stream stream) {
-    long[] bytes = new long[1];
-    Status.check(
-        Fusewire.fw_mean_pool_workspace(
-            Checks.stream("MeanPool.workspaceBytes", stream), problem, bytes));
-    return bytes[0];
+    return ByteCount.of(
+        "MeanPool.workspaceBytes", stream, problem, Fusewire::fw_mean_pool_workspace);
   }
 
   /**

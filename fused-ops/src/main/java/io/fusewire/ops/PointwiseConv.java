@@ -74,11 +74,8 @@ public final class PointwiseConv {
    * @return bytes, 0 if none is needed
    */
   public long workspaceBytes(Stream stream) {
-    long[] bytes = new long[1];
-    Status.check(
-        Fusewire.fw_pointwise_workspace(
-            Checks.stream("PointwiseConv.workspaceBytes", stream), problem, bytes));
-    return bytes[0];
+    return ByteCount.of(
+        "PointwiseConv.workspaceBytes", stream, problem, Fusewire::fw_pointwise_workspace);
   }
 
   /**
@@ -88,11 +85,8 @@ public final class PointwiseConv {
    * @return bytes
    */
   public long packedBytes(Stream stream) {
-    long[] bytes = new long[1];
-    Status.check(
-        Fusewire.fw_pointwise_packed_bytes(
-            Checks.stream("PointwiseConv.packedBytes", stream), problem, bytes));
-    return bytes[0];
+    return ByteCount.of(
+        "PointwiseConv.packedBytes", stream, problem, Fusewire::fw_pointwise_packed_bytes);
   }
 
   /**

@@ -82,11 +82,8 @@ public final class SqueezeExcite {
    * @return bytes, 0 if none is needed
    */
   public long workspaceBytes(Stream stream) {
-    long[] bytes = new long[1];
-    Status.check(
-        Fusewire.fw_squeeze_excite_workspace(
-            Checks.stream("SqueezeExcite.workspaceBytes", stream), problem, bytes));
-    return bytes[0];
+    return ByteCount.of(
+        "SqueezeExcite.workspaceBytes", stream, problem, Fusewire::fw_squeeze_excite_workspace);
   }
 
   /**

@@ -3,7 +3,6 @@ package io.fusewire.ops;
 
 import java.lang.ref.Cleaner;
 import java.nio.ByteBuffer;
-import java.util.Arrays;
 
 /**
  * A dense array in the memory of one {@link Device}: owned ({@link #allocate}), foreign ({@link
@@ -21,8 +20,7 @@ public final class Tensor implements AutoCloseable {
 
   private final Device device;
   private final DType dtype;
-  private final long[] shape;
-  private final long elements;
+  private final Shape shape;
   private final long address;
   private final Tensor root;
   private final Allocation allocation;
@@ -32,7 +30,7 @@ public final class Tensor implements AutoCloseable {
   private Tensor(
       Device device,
       DType dtype,
-      long[] shape,
+      Shape shape,
       long address,
       Tensor root,
       Allocation allocation,
@@ -40,7 +38,6 @@ public final class Tensor implements AutoCloseable {
     this.device = device;
     this.dtype = dtype;
     this.shape = shape;
-    this.elements = Checks.elements(shape);
     this.address = address;
     this.root = root == null ? this : root;
     this.allocation = allocation;
@@ -62,10 +59,9 @@ public final class Tensor implements AutoCloseable {
    */
   public static Tensor allocate(Device device, DType dtype, long... shape) {
     Checks.notNull("Tensor.allocate", "device", device);
-    Checks.notNull("Tensor.allocate", "dtype", dtype);
-    long bytes = Checks.bytes("Tensor.allocate", dtype, shape);
-    Allocation allocation = new Allocation(device, bytes);
-    return new Tensor(device, dtype, shape.clone(), allocation.address(), null, allocation, null);
+    Shape sizes = Shape.of("Tensor.allocate", dtype, shape);
+    Allocation allocation = new Allocation(device, sizes.elements() * dtype.bytes());
+    return new Tensor(device, dtype, sizes, allocation.address(), null, allocation, null);
   }
 
   /**
@@ -84,13 +80,12 @@ public final class Tensor implements AutoCloseable {
   public static Tensor view(
       Device device, DType dtype, long address, Object keepAlive, long... shape) {
     Checks.notNull("Tensor.view", "device", device);
-    Checks.notNull("Tensor.view", "dtype", dtype);
-    long bytes = Checks.bytes("Tensor.view", dtype, shape);
-    if (address == 0 && bytes > 0) {
+    Shape sizes = Shape.of("Tensor.view", dtype, shape);
+    if (address == 0 && sizes.elements() > 0) {
       throw new IllegalArgumentException("Tensor.view: address is 0");
     }
     Checks.aligned("Tensor.view", dtype, address);
-    return new Tensor(device, dtype, shape.clone(), address, null, null, keepAlive);
+    return new Tensor(device, dtype, sizes, address, null, null, keepAlive);
   }
 
   /**
@@ -105,8 +100,8 @@ public final class Tensor implements AutoCloseable {
    * @throws IllegalArgumentException if the part is not within this tensor or not aligned
    */
   public Tensor slice(long byteOffset, DType dtype, long... shape) {
-    Checks.notNull("Tensor.slice", "dtype", dtype);
-    long bytes = Checks.bytes("Tensor.slice", dtype, shape);
+    Shape sizes = Shape.of("Tensor.slice", dtype, shape);
+    long bytes = sizes.elements() * dtype.bytes();
     if (byteOffset < 0 || byteOffset > bytes() || bytes > bytes() - byteOffset) {
       throw new IllegalArgumentException(
           "Tensor.slice: bytes "
@@ -121,7 +116,7 @@ public final class Tensor implements AutoCloseable {
               + this);
     }
     Checks.aligned("Tensor.slice", dtype, address() + byteOffset);
-    return new Tensor(device, dtype, shape.clone(), address + byteOffset, root, null, null);
+    return new Tensor(device, dtype, sizes, address + byteOffset, root, null, null);
   }
 
   /**
@@ -132,15 +127,10 @@ public final class Tensor implements AutoCloseable {
    * @throws IllegalArgumentException if the product differs
    */
   public Tensor reshape(long... shape) {
-    long wanted = Checks.bytes("Tensor.reshape", dtype, shape);
-    if (wanted != bytes()) {
+    Shape sizes = Shape.of("Tensor.reshape", dtype, shape);
+    if (sizes.elements() != elements()) {
       throw new IllegalArgumentException(
-          "Tensor.reshape: "
-              + Arrays.toString(shape)
-              + " does not have the "
-              + elements
-              + " elements of "
-              + this);
+          "Tensor.reshape: " + sizes + " does not have the " + elements() + " elements of " + this);
     }
     return slice(0, dtype, shape);
   }
@@ -169,7 +159,7 @@ public final class Tensor implements AutoCloseable {
    * @return 0 for a scalar
    */
   public int rank() {
-    return shape.length;
+    return shape.rank();
   }
 
   /**
@@ -180,7 +170,7 @@ public final class Tensor implements AutoCloseable {
    * @throws IndexOutOfBoundsException if there is no such axis
    */
   public long size(int axis) {
-    return shape[axis < 0 ? axis + shape.length : axis];
+    return shape.size(axis);
   }
 
   /**
@@ -189,7 +179,7 @@ public final class Tensor implements AutoCloseable {
    * @return a new array
    */
   public long[] shape() {
-    return shape.clone();
+    return shape.toArray();
   }
 
   /**
@@ -198,7 +188,7 @@ public final class Tensor implements AutoCloseable {
    * @return elements
    */
   public long elements() {
-    return elements;
+    return shape.elements();
   }
 
   /**
@@ -207,7 +197,7 @@ public final class Tensor implements AutoCloseable {
    * @return bytes
    */
   public long bytes() {
-    return elements * dtype.bytes();
+    return elements() * dtype.bytes();
   }
 
   /**
@@ -249,7 +239,7 @@ public final class Tensor implements AutoCloseable {
    * @return this
    */
   public Tensor copyFrom(Stream stream, float[] source) {
-    HostCopy.fromFloats(this, stream, source);
+    HostCopy.FLOATS.from(this, stream, source);
     return this;
   }
 
@@ -261,7 +251,7 @@ public final class Tensor implements AutoCloseable {
    * @return this
    */
   public Tensor copyFrom(Stream stream, int[] source) {
-    HostCopy.fromInts(this, stream, source);
+    HostCopy.INTS.from(this, stream, source);
     return this;
   }
 
@@ -273,7 +263,7 @@ public final class Tensor implements AutoCloseable {
    * @return this
    */
   public Tensor copyFrom(Stream stream, byte[] source) {
-    HostCopy.fromBytes(this, stream, ByteBuffer.wrap(checkedU8("copyFrom", source)));
+    HostCopy.BYTES.from(this, stream, source);
     return this;
   }
 
@@ -286,7 +276,7 @@ public final class Tensor implements AutoCloseable {
    * @return this
    */
   public Tensor copyFrom(Stream stream, ByteBuffer source) {
-    HostCopy.fromBytes(this, stream, source);
+    HostCopy.RAW.from(this, stream, source);
     return this;
   }
 
@@ -298,7 +288,7 @@ public final class Tensor implements AutoCloseable {
    * @return this
    */
   public Tensor copyFrom(Stream stream, Tensor source) {
-    HostCopy.fromTensor(this, stream, source);
+    DeviceCopy.copy(this, stream, source);
     return this;
   }
 
@@ -309,7 +299,7 @@ public final class Tensor implements AutoCloseable {
    * @param destination as many values as this tensor has elements
    */
   public void copyTo(Stream stream, float[] destination) {
-    HostCopy.toFloats(this, stream, destination);
+    HostCopy.FLOATS.to(this, stream, destination);
   }
 
   /**
@@ -319,7 +309,7 @@ public final class Tensor implements AutoCloseable {
    * @param destination as many values as this tensor has elements
    */
   public void copyTo(Stream stream, int[] destination) {
-    HostCopy.toInts(this, stream, destination);
+    HostCopy.INTS.to(this, stream, destination);
   }
 
   /**
@@ -329,7 +319,7 @@ public final class Tensor implements AutoCloseable {
    * @param destination as many values as this tensor has elements
    */
   public void copyTo(Stream stream, byte[] destination) {
-    HostCopy.toBytes(this, stream, ByteBuffer.wrap(checkedU8("copyTo", destination)));
+    HostCopy.BYTES.to(this, stream, destination);
   }
 
   /**
@@ -339,7 +329,7 @@ public final class Tensor implements AutoCloseable {
    * @param destination with {@link #bytes} bytes remaining
    */
   public void copyTo(Stream stream, ByteBuffer destination) {
-    HostCopy.toBytes(this, stream, destination);
+    HostCopy.RAW.to(this, stream, destination);
   }
 
   /**
@@ -375,48 +365,19 @@ public final class Tensor implements AutoCloseable {
    * @return this
    */
   public Tensor fill(Stream stream, int value) {
-    HostCopy.fill(this, stream, value);
+    DeviceCopy.fill(this, stream, value);
     return this;
   }
 
-  private byte[] checkedU8(String operation, byte[] array) {
-    Checks.notNull("Tensor." + operation, "array", array);
-    if (dtype != DType.U8) {
-      throw new IllegalArgumentException(
-          "Tensor."
-              + operation
-              + ": a byte[] fits a U8 tensor, not "
-              + this
-              + "; wrap raw bytes in a ByteBuffer");
-    }
-    return array;
-  }
-
-  boolean hasShape(long a) {
-    return shape.length == 1 && shape[0] == a;
-  }
-
-  boolean hasShape(long a, long b) {
-    return shape.length == 2 && shape[0] == a && shape[1] == b;
-  }
-
-  boolean hasShape(long a, long b, long c) {
-    return shape.length == 3 && shape[0] == a && shape[1] == b && shape[2] == c;
-  }
-
-  boolean hasShape(long a, long b, long c, long d) {
-    return shape.length == 4 && shape[0] == a && shape[1] == b && shape[2] == c && shape[3] == d;
-  }
-
-  /** Whether the last axis has a size, and the axes before it together another. */
-  boolean hasRows(long rows, long last) {
-    return shape.length >= 1 && shape[shape.length - 1] == last && elements == rows * last;
+  /** The sizes, to be compared without a copy. */
+  Shape sizes() {
+    return shape;
   }
 
   @Override
   public String toString() {
     return dtype
-        + Arrays.toString(shape)
+        + shape.toString()
         + " on "
         + device
         + (isClosed() ? " (closed)" : keepAlive != null ? " (view)" : "");

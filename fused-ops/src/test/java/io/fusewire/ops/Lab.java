@@ -67,7 +67,7 @@ final class Lab implements AutoCloseable {
 
   /** A tensor of NaN, to be written. */
   Tensor out(DType dtype, long... shape) {
-    long bytes = Checks.bytes("Lab", dtype, shape);
+    long bytes = Shape.of("Lab", dtype, shape).elements() * dtype.bytes();
     int shift = misalign / dtype.bytes() * dtype.bytes();
     Tensor all = Tensor.allocate(device, DType.U8, bytes + 2 * GUARD + 16);
     all.fill(stream, PATTERN);
