@@ -4,59 +4,41 @@ package io.fusewire.graph;
 import io.fusewire.ops.Activation;
 import io.fusewire.ops.ConvShape;
 import io.fusewire.ops.DenseConv;
+import io.fusewire.ops.Tensor;
 import java.util.List;
 
 /**
  * The stem's dense convolution. Images need no gradient, so its backward pass is that of the
  * weights alone.
  */
-final class StemOperation implements Operation {
-  private final Context context;
-  private final String name;
+final class StemOperation extends ConvOperation {
   private final DenseConv conv;
-  private final Value src;
-  private final Value dst;
 
   StemOperation(Context context, String name, ConvShape shape, Value src, Value dst) {
-    this.context = context;
-    this.name = name;
+    super(context, name, src, dst);
     this.conv = new DenseConv(shape, context.dtype(), Activation.IDENTITY);
-    this.src = src;
-    this.dst = dst;
   }
 
   @Override
-  public void forward(List<Step> steps) {
-    steps.add(
-        new Step(
-            name,
-            List.of(src),
-            List.of(dst),
-            conv.workspaceBytes(context.stream()),
-            m -> {
-              var x = m.of(src);
-              var y = m.of(dst);
-              var w = context.value(name + ".weight");
-              var workspace = m.workspace();
-              return () -> conv.forward(context.stream(), x, w, null, y, workspace);
-            }));
+  long forwardBytes() {
+    return conv.workspaceBytes(context.stream());
   }
 
   @Override
-  public void backward(Gradients gradients, List<Step> steps) {
-    Value diff = gradients.of(dst);
-    steps.add(
-        new Step(
-            name + " weights",
-            List.of(src, diff),
-            List.of(),
-            conv.workspaceBytes(context.stream()),
-            m -> {
-              var x = m.of(src);
-              var dy = m.of(diff);
-              var dw = context.gradient(name + ".weight");
-              var workspace = m.workspace();
-              return () -> conv.backwardWeights(context.stream(), x, dy, dw, null, workspace);
-            }));
+  long backwardBytes() {
+    return conv.workspaceBytes(context.stream());
   }
+
+  @Override
+  void run(Tensor x, Tensor weights, Tensor y, Tensor workspace) {
+    conv.forward(context.stream(), x, weights, null, y, workspace);
+  }
+
+  @Override
+  void runWeights(Tensor x, Tensor diff, Tensor diffWeights, Tensor workspace) {
+    conv.backwardWeights(context.stream(), x, diff, diffWeights, null, workspace);
+  }
+
+  @Override
+  void backwardData(Value diff, Gradients gradients, List<Step> steps) {}
 }
