@@ -8,6 +8,7 @@ import io.fusewire.graph.InferenceNetwork;
 import io.fusewire.graph.TrainingNetwork;
 import io.fusewire.graph.TrainingState;
 import io.fusewire.model.EfficientNet;
+import io.fusewire.model.EfficientNetBuilder;
 import io.fusewire.model.Padding;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.OptimizerSettings;
@@ -43,7 +44,7 @@ final class ModelCases {
   private final Architecture architecture;
   private final TorchEfficientNet torchNet;
 
-  ModelCases(Stream stream, int threads, Rounds rounds, EfficientNet.Builder model) {
+  ModelCases(Stream stream, int threads, Rounds rounds, EfficientNetBuilder model) {
     this.stream = stream;
     this.threads = threads;
     this.rounds = rounds;

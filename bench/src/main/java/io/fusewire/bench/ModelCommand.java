@@ -2,6 +2,7 @@
 package io.fusewire.bench;
 
 import io.fusewire.model.EfficientNet;
+import io.fusewire.model.EfficientNetBuilder;
 import io.fusewire.ops.Stream;
 import java.util.ArrayList;
 import java.util.List;
@@ -50,7 +51,7 @@ final class ModelCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    EfficientNet.Builder builder;
+    EfficientNetBuilder builder;
     try {
       builder = EfficientNet.byName(model);
       if (resolution != null) {

@@ -33,8 +33,8 @@ final class Evaluator implements AutoCloseable {
         InferenceNetwork.open(
             stream,
             plan.net,
-            plan.config.batch,
-            plan.config.dtype,
+            plan.choices.batch,
+            plan.choices.dtype,
             ImageInput.plain(plan.preprocessing),
             shared);
   }
@@ -47,7 +47,7 @@ final class Evaluator implements AutoCloseable {
     int[] order = IntStream.range(0, data.size()).toArray();
     Tally tally = new Tally();
     try (BatchLoader loader =
-        new BatchLoader(data, order, plan.config.batch, 0, false, plan.decodeThreads(), 0)) {
+        new BatchLoader(data, order, plan.choices.batch, 0, false, plan.decodeThreads(), 0)) {
       for (Batch batch = loader.next(); batch != null; batch = loader.next()) {
         if (stopped.getAsBoolean()) {
           return null;

@@ -25,12 +25,12 @@ final class MemoryCheck {
   }
 
   static void check(Stream stream, RunPlan plan, long available) {
-    MemoryEstimate estimate = estimate(stream, plan, plan.config.batch);
+    MemoryEstimate estimate = estimate(stream, plan, plan.choices.batch);
     if (estimate.totalBytes() <= available) {
       return;
     }
     long low = 1;
-    long high = plan.config.batch;
+    long high = plan.choices.batch;
     // The plan grows with the batch, so the largest that fits is found by halving.
     while (high - low > 1) {
       long middle = (low + high) / 2;
@@ -46,7 +46,7 @@ final class MemoryCheck {
             "%s at batch %d needs %s on %s (%s of activations by the memory plan, %s of parameters, gradients and "
                 + "optimizer state), where %s are free; %s",
             plan.net,
-            plan.config.batch,
+            plan.choices.batch,
             gibibytes(estimate.totalBytes()),
             stream.device(),
             gibibytes(estimate.arenaBytes()),
@@ -62,10 +62,10 @@ final class MemoryCheck {
         stream,
         plan.net,
         batch,
-        plan.config.dtype,
+        plan.choices.dtype,
         plan.trainInput,
         plan.optimizer().kind(),
-        plan.config.emaDecay > 0);
+        plan.choices.emaDecay > 0);
   }
 
   static String gibibytes(long bytes) {

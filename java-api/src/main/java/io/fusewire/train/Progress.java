@@ -59,7 +59,7 @@ final class Progress {
     }
     // A running mean of about the last 50 steps.
     double weight =
-        Double.isNaN(loss) ? 1 : Math.min(1, fresh.images() / (50.0 * plan.config.batch));
+        Double.isNaN(loss) ? 1 : Math.min(1, fresh.images() / (50.0 * plan.choices.batch));
     loss = (Double.isNaN(loss) ? 0 : (1 - weight) * loss) + weight * fresh.meanLoss();
     accuracy = (Double.isNaN(accuracy) ? 0 : (1 - weight) * accuracy) + weight * fresh.accuracy();
   }
@@ -70,7 +70,7 @@ final class Progress {
     long now = System.nanoTime();
     double seconds = (now - recentSince) / 1e9;
     if (recentSpeed == 0 || seconds > RECENT_SECONDS) {
-      recentSpeed = (steps - recentSteps) * plan.config.batch / Math.max(seconds, 1e-9);
+      recentSpeed = (steps - recentSteps) * plan.choices.batch / Math.max(seconds, 1e-9);
       if (seconds > RECENT_SECONDS) {
         recentSince = now;
         recentSteps = steps;
@@ -80,7 +80,7 @@ final class Progress {
     listener.stepped(
         new ProgressListener.Step(
             epoch,
-            plan.config.epochs,
+            plan.choices.epochs,
             step,
             plan.totalSteps,
             loss,
@@ -98,8 +98,8 @@ final class Progress {
     double perEvaluation =
         evaluations > 0
             ? pausedNanos / 1e9 / evaluations
-            : perStep * plan.split.evaluation().size() / (3.0 * plan.config.batch);
-    return perStep * (plan.totalSteps - steps) + perEvaluation * (plan.config.epochs - epoch + 1);
+            : perStep * plan.split.evaluation().size() / (3.0 * plan.choices.batch);
+    return perStep * (plan.totalSteps - steps) + perEvaluation * (plan.choices.epochs - epoch + 1);
   }
 
   double learningRate() {
@@ -119,6 +119,6 @@ final class Progress {
 
   /** Training images per second of training, over the whole run. */
   double imagesPerSecond() {
-    return steps * plan.config.batch / Math.max(trainSeconds(), 1e-9);
+    return steps * plan.choices.batch / Math.max(trainSeconds(), 1e-9);
   }
 }

@@ -5,6 +5,7 @@ import io.fusewire.data.Dataset;
 import io.fusewire.data.Split;
 import io.fusewire.graph.ImageInput;
 import io.fusewire.model.EfficientNet;
+import io.fusewire.model.EfficientNetBuilder;
 import io.fusewire.model.Preprocessing;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.OptimizerSettings;
@@ -24,7 +25,7 @@ final class RunPlan {
   private static final List<Float> IMAGENET_MEAN = List.of(0.485f, 0.456f, 0.406f);
   private static final List<Float> IMAGENET_STD = List.of(0.229f, 0.224f, 0.225f);
 
-  final TrainConfig config;
+  final TrainChoices choices;
   final Split split;
   final EfficientNet net;
   final Preprocessing preprocessing;
@@ -34,51 +35,51 @@ final class RunPlan {
   final long totalSteps;
   final long warmUpSteps;
 
-  private RunPlan(TrainConfig config, Split split) throws IOException {
-    this.config = config;
+  private RunPlan(TrainChoices choices, Split split) throws IOException {
+    this.choices = choices;
     this.split = split;
     Dataset train = split.train();
     int classes = train.classNames().size();
-    if (config.classes == 0) {
-      config.classes = classes;
-    } else if (config.classes < classes) {
+    if (choices.classes == 0) {
+      choices.classes = classes;
+    } else if (choices.classes < classes) {
       throw new IllegalArgumentException(
           "%s has %d classes, the model is to have %d"
-              .formatted(split.name(), classes, config.classes));
+              .formatted(split.name(), classes, choices.classes));
     }
-    EfficientNet.Builder builder =
-        EfficientNet.byName(config.model)
-            .resolution(config.resolution)
-            .classes(config.classes)
+    EfficientNetBuilder builder =
+        EfficientNet.byName(choices.model)
+            .resolution(choices.resolution)
+            .classes(choices.classes)
             .inputChannels(train.channels())
-            .samples(config.samples)
-            .averageLogits(config.averageLogits)
-            .padding(config.padding);
+            .samples(choices.samples)
+            .averageLogits(choices.averageLogits)
+            .padding(choices.padding);
     EfficientNet published = builder.build();
-    boolean brief = config.epochs < SHORT_RUN_EPOCHS;
-    config.dropout = config.dropout < 0 ? published.dropout() : config.dropout;
-    config.dropConnect = choose(config.dropConnect, brief ? 0 : published.dropConnect());
-    config.batchNormMomentum =
-        choose(config.batchNormMomentum, brief ? 0.1 : published.batchNormMomentum());
+    boolean brief = choices.epochs < SHORT_RUN_EPOCHS;
+    choices.dropout = choices.dropout < 0 ? published.dropout() : choices.dropout;
+    choices.dropConnect = choose(choices.dropConnect, brief ? 0 : published.dropConnect());
+    choices.batchNormMomentum =
+        choose(choices.batchNormMomentum, brief ? 0.1 : published.batchNormMomentum());
     net =
         builder
-            .dropout(config.dropout)
-            .dropConnect(config.dropConnect)
-            .batchNorm(published.batchNormEpsilon(), config.batchNormMomentum)
+            .dropout(choices.dropout)
+            .dropConnect(choices.dropConnect)
+            .batchNorm(published.batchNormEpsilon(), choices.batchNormMomentum)
             .build();
-    preprocessing = preprocessing(split, config.resolution);
-    config.jitter = config.jitter < 0 ? IDX_JITTER : config.jitter;
+    preprocessing = preprocessing(split, choices.resolution);
+    choices.jitter = choices.jitter < 0 ? IDX_JITTER : choices.jitter;
     // Pictures of a folder come with a random crop already.
-    trainInput = new ImageInput(preprocessing, split.tight() ? config.jitter : -1, config.flip);
-    trainImages = trainImages(train, config.trainLimit);
-    stepsPerEpoch = trainImages.length / config.batch;
+    trainInput = new ImageInput(preprocessing, split.tight() ? choices.jitter : -1, choices.flip);
+    trainImages = trainImages(train, choices.trainLimit);
+    stepsPerEpoch = trainImages.length / choices.batch;
     if (stepsPerEpoch == 0) {
       throw new IllegalArgumentException(
           "a batch of %d needs as many training images; there are %d"
-              .formatted(config.batch, trainImages.length));
+              .formatted(choices.batch, trainImages.length));
     }
-    totalSteps = (long) stepsPerEpoch * config.epochs;
-    warmUpSteps = Math.round(Math.min(config.warmUpEpochs, config.epochs / 10.0) * stepsPerEpoch);
+    totalSteps = (long) stepsPerEpoch * choices.epochs;
+    warmUpSteps = Math.round(Math.min(choices.warmUpEpochs, choices.epochs / 10.0) * stepsPerEpoch);
   }
 
   private static double choose(double value, double usual) {
@@ -86,39 +87,39 @@ final class RunPlan {
   }
 
   /** Fills in what the data must be opened for: the network's resolution. */
-  static TrainConfig beforeData(TrainConfig given) {
-    TrainConfig config = new TrainConfig(given);
-    boolean small = Split.isIdx(config.data);
-    if (config.resolution == 0) {
-      config.resolution =
-          small ? IDX_RESOLUTION : EfficientNet.byName(config.model).build().resolution();
+  static TrainChoices beforeData(TrainChoices given) {
+    TrainChoices choices = new TrainChoices(given);
+    boolean small = Split.isIdx(choices.data);
+    if (choices.resolution == 0) {
+      choices.resolution =
+          small ? IDX_RESOLUTION : EfficientNet.byName(choices.model).build().resolution();
     }
-    config.batch = config.batch == 0 ? (small ? 128 : 64) : config.batch;
-    config.epochs = config.epochs == 0 ? (small ? 4 : 20) : config.epochs;
-    if (config.batch < 2) {
+    choices.batch = choices.batch == 0 ? (small ? 128 : 64) : choices.batch;
+    choices.epochs = choices.epochs == 0 ? (small ? 4 : 20) : choices.epochs;
+    if (choices.batch < 2) {
       throw new IllegalArgumentException("a batch of 1 has no variance; BatchNorm needs 2 or more");
     }
-    if (config.momentum < 0) {
-      config.momentum = config.optimizer.momentum();
+    if (choices.momentum < 0) {
+      choices.momentum = choices.optimizer.momentum();
     }
-    if (config.learningRate == 0) {
-      config.learningRate = config.optimizer.usualLearningRate() * config.batch / 256;
+    if (choices.learningRate == 0) {
+      choices.learningRate = choices.optimizer.usualLearningRate() * choices.batch / 256;
     }
-    if (config.momentum >= 1 || config.labelSmoothing >= 1 || config.emaDecay >= 1) {
+    if (choices.momentum >= 1 || choices.labelSmoothing >= 1 || choices.emaDecay >= 1) {
       throw new IllegalArgumentException(
           "momentum %s, label smoothing %s and EMA decay %s are to be below 1"
-              .formatted(config.momentum, config.labelSmoothing, config.emaDecay));
+              .formatted(choices.momentum, choices.labelSmoothing, choices.emaDecay));
     }
-    if (!config.dtype.isFloating()) {
+    if (!choices.dtype.isFloating()) {
       throw new IllegalArgumentException(
-          "activations are stored as F32, BF16 or F16, not " + config.dtype);
+          "activations are stored as F32, BF16 or F16, not " + choices.dtype);
     }
-    return config;
+    return choices;
   }
 
   /** Makes every choice. */
-  static RunPlan of(TrainConfig beforeData, Split split) throws IOException {
-    return new RunPlan(new TrainConfig(beforeData), split);
+  static RunPlan of(TrainChoices beforeData, Split split) throws IOException {
+    return new RunPlan(new TrainChoices(beforeData), split);
   }
 
   private static Preprocessing preprocessing(Split split, int resolution) {
@@ -186,7 +187,7 @@ final class RunPlan {
   /** The order of an epoch: a permutation by seed and epoch, so that it can be had again. */
   int[] order(long epoch) {
     int[] order = trainImages.clone();
-    SplittableRandom random = new SplittableRandom(config.seed * 0x9E3779B97F4A7C15L + epoch);
+    SplittableRandom random = new SplittableRandom(choices.seed * 0x9E3779B97F4A7C15L + epoch);
     for (int i = order.length - 1; i > 0; i--) {
       int j = random.nextInt(i + 1);
       int swap = order[i];
@@ -200,21 +201,21 @@ final class RunPlan {
    * Threads that prepare batches: one where images are in memory, else as many as there are cores.
    */
   int decodeThreads() {
-    int cores = config.threads > 0 ? config.threads : Runtime.getRuntime().availableProcessors();
+    int cores = choices.threads > 0 ? choices.threads : Runtime.getRuntime().availableProcessors();
     return split.tight() ? 1 : Math.max(1, Math.min(cores, 16));
   }
 
   OptimizerSettings optimizer() {
-    OptimizerKind kind = config.optimizer;
+    OptimizerKind kind = choices.optimizer;
     OptimizerSettings settings =
         switch (kind) {
           case SGD -> OptimizerSettings.sgd(true);
           case RMSPROP -> OptimizerSettings.rmsProp((float) kind.decay(), (float) kind.epsilon());
           case ADAMW -> OptimizerSettings.adamW((float) kind.decay(), (float) kind.epsilon());
         };
-    if (config.clipNorm > 0) {
-      settings = settings.withClipNorm((float) config.clipNorm);
+    if (choices.clipNorm > 0) {
+      settings = settings.withClipNorm((float) choices.clipNorm);
     }
-    return config.dtype == DType.F16 ? settings.withDynamicLossScale(2, 0.5f, 2000) : settings;
+    return choices.dtype == DType.F16 ? settings.withDynamicLossScale(2, 0.5f, 2000) : settings;
   }
 }

@@ -4,10 +4,7 @@ package io.fusewire.train;
 import io.fusewire.model.Padding;
 import io.fusewire.ops.DType;
 import java.nio.file.Path;
-import java.util.HashSet;
-import java.util.Locale;
 import java.util.Objects;
-import java.util.Set;
 
 /**
  * Everything one can choose about a training run. Setters check their value, return this, and
@@ -16,78 +13,11 @@ import java.util.Set;
  * a one-cycle schedule on Fashion-MNIST.
  */
 public final class TrainConfig {
-  String data = "fashion-mnist";
-  String model = "b0";
-  int resolution;
-  int classes;
-  int batch;
-  int epochs;
-  int samples = 8;
-  boolean averageLogits;
-  double dropout = -1;
-  double dropConnect = -1;
-  double batchNormMomentum = -1;
-  Padding padding = Padding.SAME;
-  Schedule schedule = Schedule.ONE_CYCLE;
-  OptimizerKind optimizer = OptimizerKind.RMSPROP;
-  double learningRate;
-  double momentum = -1;
-  double weightDecay = 1e-5;
-  double labelSmoothing = 0.1;
-  double warmUpEpochs = 5;
-  double clipNorm;
-  double emaDecay = 0.9999;
-  boolean flip = true;
-  int jitter = -1;
-  DType dtype = DType.F32;
-  long seed = 1;
-  int trainLimit;
-  String device = "best";
-  int threads;
-  int checkpointSeconds = 60;
-  Path resume;
-  Path out;
-
-  /** Options that were set, by name; the others may be replaced by a checkpoint's. */
-  final Set<String> set = new HashSet<>();
+  final TrainChoices choices;
 
   /** Makes a configuration with the defaults. */
-  public TrainConfig() {}
-
-  /** Copies a configuration. */
-  TrainConfig(TrainConfig other) {
-    data = other.data;
-    model = other.model;
-    resolution = other.resolution;
-    classes = other.classes;
-    batch = other.batch;
-    epochs = other.epochs;
-    samples = other.samples;
-    averageLogits = other.averageLogits;
-    dropout = other.dropout;
-    dropConnect = other.dropConnect;
-    batchNormMomentum = other.batchNormMomentum;
-    padding = other.padding;
-    schedule = other.schedule;
-    optimizer = other.optimizer;
-    learningRate = other.learningRate;
-    momentum = other.momentum;
-    weightDecay = other.weightDecay;
-    labelSmoothing = other.labelSmoothing;
-    warmUpEpochs = other.warmUpEpochs;
-    clipNorm = other.clipNorm;
-    emaDecay = other.emaDecay;
-    flip = other.flip;
-    jitter = other.jitter;
-    dtype = other.dtype;
-    seed = other.seed;
-    trainLimit = other.trainLimit;
-    device = other.device;
-    threads = other.threads;
-    checkpointSeconds = other.checkpointSeconds;
-    resume = other.resume;
-    out = other.out;
-    set.addAll(other.set);
+  public TrainConfig() {
+    choices = new TrainChoices();
   }
 
   /**
@@ -98,9 +28,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig data(String data) {
-    this.data = Objects.requireNonNull(data, "data");
-    set.add("data");
-    return this;
+    choices.data = Objects.requireNonNull(data, "data");
+    return given("data");
   }
 
   /**
@@ -110,9 +39,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig model(String model) {
-    this.model = Objects.requireNonNull(model, "model");
-    set.add("model");
-    return this;
+    choices.model = Objects.requireNonNull(model, "model");
+    return given("model");
   }
 
   /**
@@ -123,10 +51,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig resolution(int resolution) {
-    atLeast("resolution", resolution, 0);
-    this.resolution = resolution;
-    set.add("resolution");
-    return this;
+    choices.resolution = atLeast("resolution", resolution, 0);
+    return given("resolution");
   }
 
   /**
@@ -137,10 +63,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig classes(int classes) {
-    atLeast("classes", classes, 0);
-    this.classes = classes;
-    set.add("classes");
-    return this;
+    choices.classes = atLeast("classes", classes, 0);
+    return given("classes");
   }
 
   /**
@@ -150,10 +74,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig batch(int batch) {
-    atLeast("batch", batch, 0);
-    this.batch = batch;
-    set.add("batch");
-    return this;
+    choices.batch = atLeast("batch", batch, 0);
+    return given("batch");
   }
 
   /**
@@ -163,10 +85,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig epochs(int epochs) {
-    atLeast("epochs", epochs, 0);
-    this.epochs = epochs;
-    set.add("epochs");
-    return this;
+    choices.epochs = atLeast("epochs", epochs, 0);
+    return given("epochs");
   }
 
   /**
@@ -176,10 +96,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig samples(int samples) {
-    atLeast("samples", samples, 1);
-    this.samples = samples;
-    set.add("samples");
-    return this;
+    choices.samples = atLeast("samples", samples, 1);
+    return given("samples");
   }
 
   /**
@@ -189,9 +107,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig averageLogits(boolean averageLogits) {
-    this.averageLogits = averageLogits;
-    set.add("averageLogits");
-    return this;
+    choices.averageLogits = averageLogits;
+    return given("averageLogits");
   }
 
   /**
@@ -201,9 +118,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig dropout(double dropout) {
-    this.dropout = dropout;
-    set.add("dropout");
-    return this;
+    choices.dropout = dropout;
+    return given("dropout");
   }
 
   /**
@@ -214,9 +130,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig dropConnect(double dropConnect) {
-    this.dropConnect = dropConnect;
-    set.add("dropConnect");
-    return this;
+    choices.dropConnect = dropConnect;
+    return given("dropConnect");
   }
 
   /**
@@ -227,9 +142,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig batchNormMomentum(double batchNormMomentum) {
-    this.batchNormMomentum = batchNormMomentum;
-    set.add("batchNormMomentum");
-    return this;
+    choices.batchNormMomentum = batchNormMomentum;
+    return given("batchNormMomentum");
   }
 
   /**
@@ -239,9 +153,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig padding(Padding padding) {
-    this.padding = Objects.requireNonNull(padding, "padding");
-    set.add("padding");
-    return this;
+    choices.padding = Objects.requireNonNull(padding, "padding");
+    return given("padding");
   }
 
   /**
@@ -251,9 +164,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig schedule(Schedule schedule) {
-    this.schedule = Objects.requireNonNull(schedule, "schedule");
-    set.add("schedule");
-    return this;
+    choices.schedule = Objects.requireNonNull(schedule, "schedule");
+    return given("schedule");
   }
 
   /**
@@ -263,9 +175,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig optimizer(OptimizerKind optimizer) {
-    this.optimizer = Objects.requireNonNull(optimizer, "optimizer");
-    set.add("optimizer");
-    return this;
+    choices.optimizer = Objects.requireNonNull(optimizer, "optimizer");
+    return given("optimizer");
   }
 
   /**
@@ -275,10 +186,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig learningRate(double learningRate) {
-    atLeast("learning rate", learningRate, 0);
-    this.learningRate = learningRate;
-    set.add("learningRate");
-    return this;
+    choices.learningRate = atLeast("learning rate", learningRate, 0);
+    return given("learningRate");
   }
 
   /**
@@ -288,9 +197,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig momentum(double momentum) {
-    this.momentum = momentum;
-    set.add("momentum");
-    return this;
+    choices.momentum = momentum;
+    return given("momentum");
   }
 
   /**
@@ -300,10 +208,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig weightDecay(double weightDecay) {
-    atLeast("weight decay", weightDecay, 0);
-    this.weightDecay = weightDecay;
-    set.add("weightDecay");
-    return this;
+    choices.weightDecay = atLeast("weight decay", weightDecay, 0);
+    return given("weightDecay");
   }
 
   /**
@@ -313,10 +219,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig labelSmoothing(double labelSmoothing) {
-    atLeast("label smoothing", labelSmoothing, 0);
-    this.labelSmoothing = labelSmoothing;
-    set.add("labelSmoothing");
-    return this;
+    choices.labelSmoothing = atLeast("label smoothing", labelSmoothing, 0);
+    return given("labelSmoothing");
   }
 
   /**
@@ -326,10 +230,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig warmUpEpochs(double warmUpEpochs) {
-    atLeast("warm-up", warmUpEpochs, 0);
-    this.warmUpEpochs = warmUpEpochs;
-    set.add("warmUpEpochs");
-    return this;
+    choices.warmUpEpochs = atLeast("warm-up", warmUpEpochs, 0);
+    return given("warmUpEpochs");
   }
 
   /**
@@ -339,10 +241,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig clipNorm(double clipNorm) {
-    atLeast("clip norm", clipNorm, 0);
-    this.clipNorm = clipNorm;
-    set.add("clipNorm");
-    return this;
+    choices.clipNorm = atLeast("clip norm", clipNorm, 0);
+    return given("clipNorm");
   }
 
   /**
@@ -353,10 +253,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig emaDecay(double emaDecay) {
-    atLeast("EMA decay", emaDecay, 0);
-    this.emaDecay = emaDecay;
-    set.add("emaDecay");
-    return this;
+    choices.emaDecay = atLeast("EMA decay", emaDecay, 0);
+    return given("emaDecay");
   }
 
   /**
@@ -366,9 +264,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig flip(boolean flip) {
-    this.flip = flip;
-    set.add("flip");
-    return this;
+    choices.flip = flip;
+    return given("flip");
   }
 
   /**
@@ -378,9 +275,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig jitter(int jitter) {
-    this.jitter = jitter;
-    set.add("jitter");
-    return this;
+    choices.jitter = jitter;
+    return given("jitter");
   }
 
   /**
@@ -390,9 +286,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig dtype(DType dtype) {
-    this.dtype = Objects.requireNonNull(dtype, "dtype");
-    set.add("dtype");
-    return this;
+    choices.dtype = Objects.requireNonNull(dtype, "dtype");
+    return given("dtype");
   }
 
   /**
@@ -402,9 +297,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig seed(long seed) {
-    this.seed = seed;
-    set.add("seed");
-    return this;
+    choices.seed = seed;
+    return given("seed");
   }
 
   /**
@@ -414,10 +308,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig trainLimit(int trainLimit) {
-    atLeast("limit", trainLimit, 0);
-    this.trainLimit = trainLimit;
-    set.add("trainLimit");
-    return this;
+    choices.trainLimit = atLeast("limit", trainLimit, 0);
+    return given("trainLimit");
   }
 
   /**
@@ -427,9 +319,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig device(String device) {
-    this.device = Objects.requireNonNull(device, "device");
-    set.add("device");
-    return this;
+    choices.device = Objects.requireNonNull(device, "device");
+    return given("device");
   }
 
   /**
@@ -439,10 +330,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig threads(int threads) {
-    atLeast("threads", threads, 0);
-    this.threads = threads;
-    set.add("threads");
-    return this;
+    choices.threads = atLeast("threads", threads, 0);
+    return given("threads");
   }
 
   /**
@@ -452,10 +341,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig checkpointSeconds(int checkpointSeconds) {
-    atLeast("checkpoint seconds", checkpointSeconds, 1);
-    this.checkpointSeconds = checkpointSeconds;
-    set.add("checkpointSeconds");
-    return this;
+    choices.checkpointSeconds = atLeast("checkpoint seconds", checkpointSeconds, 1);
+    return given("checkpointSeconds");
   }
 
   /**
@@ -466,9 +353,8 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig resume(Path resume) {
-    this.resume = resume;
-    set.add("resume");
-    return this;
+    choices.resume = resume;
+    return given("resume");
   }
 
   /**
@@ -478,15 +364,25 @@ public final class TrainConfig {
    * @return this
    */
   public TrainConfig out(Path out) {
-    this.out = out;
-    set.add("out");
+    choices.out = out;
+    return given("out");
+  }
+
+  private TrainConfig given(String option) {
+    choices.given.add(option);
     return this;
   }
 
-  private static void atLeast(String what, double value, double low) {
+  private static int atLeast(String what, int value, int low) {
+    atLeast(what, (double) value, low);
+    return value;
+  }
+
+  private static double atLeast(String what, double value, int low) {
     if (!(value >= low && value < Integer.MAX_VALUE)) {
       throw new IllegalArgumentException(
-          String.format(Locale.ROOT, "%s: %s is not a number of at least %s", what, value, low));
+          "%s: %s is not a number of at least %s".formatted(what, value, low));
     }
+    return value;
   }
 }

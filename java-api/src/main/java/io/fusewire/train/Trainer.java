@@ -20,7 +20,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 public final class Trainer {
   private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern("yyyy-MM-dd_HH-mm-ss");
 
-  private final TrainConfig config;
+  private final TrainChoices choices;
   private final ProgressListener listener;
   private final AtomicBoolean stop = new AtomicBoolean();
 
@@ -31,7 +31,7 @@ public final class Trainer {
    * @param listener is told how it goes
    */
   public Trainer(TrainConfig config, ProgressListener listener) {
-    this.config = new TrainConfig(config);
+    this.choices = new TrainChoices(config.choices);
     this.listener = listener;
   }
 
@@ -45,16 +45,16 @@ public final class Trainer {
    * @throws io.fusewire.ops.FusewireException if the device fails or has too little memory
    */
   public TrainResult run() throws IOException {
-    Path resumed = config.resume == null ? null : Checkpoint.locate(config.resume);
+    Path resumed = choices.resume == null ? null : Checkpoint.locate(choices.resume);
     Checkpoint checkpoint = resumed == null ? null : Checkpoint.read(resumed);
-    TrainConfig merged = checkpoint == null ? config : merge(resumed, checkpoint);
+    TrainChoices merged = checkpoint == null ? choices : merge(resumed, checkpoint);
     Device device = Device.of(merged.device);
-    TrainConfig beforeData = RunPlan.beforeData(merged);
+    TrainChoices beforeData = RunPlan.beforeData(merged);
     Split split = Split.open(beforeData.data, beforeData.resolution, listener::message);
     RunPlan plan = RunPlan.of(beforeData, split);
     Path directory = directory(resumed);
     try (Stream stream = Stream.open(device)) {
-      stream.threads(plan.config.threads);
+      stream.threads(plan.choices.threads);
       MemoryCheck.forTraining(stream, plan);
       Files.createDirectories(directory);
       try (TrainingRun run = new TrainingRun(plan, stream, directory, listener, stop::get)) {
@@ -68,17 +68,17 @@ public final class Trainer {
     }
   }
 
-  private TrainConfig merge(Path file, Checkpoint checkpoint) throws FileFormatException {
+  private TrainChoices merge(Path file, Checkpoint checkpoint) throws FileFormatException {
     try {
-      return TrainOptions.merge(config, checkpoint.options());
+      return SavedOptions.merge(choices, checkpoint.options());
     } catch (IllegalArgumentException e) {
       throw new FileFormatException(file, "does not fit this run: " + e.getMessage(), e);
     }
   }
 
   private Path directory(Path resumed) throws IOException {
-    if (config.out != null) {
-      return config.out;
+    if (choices.out != null) {
+      return choices.out;
     }
     if (resumed != null) {
       return resumed.toAbsolutePath().getParent();

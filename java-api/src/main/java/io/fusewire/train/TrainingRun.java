@@ -27,7 +27,7 @@ final class TrainingRun implements AutoCloseable {
   private static final int ROWS_PER_EPOCH = 20;
 
   private final RunPlan plan;
-  private final TrainConfig config;
+  private final TrainChoices choices;
   private final Stream stream;
   private final ProgressListener listener;
   private final BooleanSupplier stopped;
@@ -54,7 +54,7 @@ final class TrainingRun implements AutoCloseable {
       ProgressListener listener,
       BooleanSupplier stopped) {
     this.plan = plan;
-    this.config = plan.config;
+    this.choices = plan.choices;
     this.stream = stream;
     this.listener = listener;
     this.stopped = stopped;
@@ -65,9 +65,9 @@ final class TrainingRun implements AutoCloseable {
             stream,
             plan.net.parameters(),
             settings.kind(),
-            config.emaDecay > 0,
-            config.dtype == DType.F16 ? FIRST_F16_SCALE : 1);
-    float[] initial = plan.net.parameters().initialValues(config.seed);
+            choices.emaDecay > 0,
+            choices.dtype == DType.F16 ? FIRST_F16_SCALE : 1);
+    float[] initial = plan.net.parameters().initialValues(choices.seed);
     state.values().load(stream, initial);
     if (state.average() != null) {
       state.average().load(stream, initial);
@@ -76,15 +76,15 @@ final class TrainingRun implements AutoCloseable {
         TrainingNetwork.open(
             stream,
             plan.net,
-            config.batch,
-            config.dtype,
+            choices.batch,
+            choices.dtype,
             plan.trainInput,
-            config.labelSmoothing,
+            choices.labelSmoothing,
             state);
-    table = OptimizerTables.of(stream, plan.net.parameters(), state, config.weightDecay);
+    table = OptimizerTables.of(stream, plan.net.parameters(), state, choices.weightDecay);
     optimizer = new Optimizer(settings);
     workspace = new Workspace(stream.device()).reserve(optimizer.workspaceBytes(stream, table));
-    results = new StepResults(stream, config.batch);
+    results = new StepResults(stream, choices.batch);
     evaluator = new Evaluator(plan, stream, network.arena());
     progress = new Progress(plan, listener);
   }
@@ -126,7 +126,7 @@ final class TrainingRun implements AutoCloseable {
   }
 
   TrainResult run() throws IOException {
-    MemoryEstimate estimate = MemoryCheck.estimate(stream, plan, config.batch);
+    MemoryEstimate estimate = MemoryCheck.estimate(stream, plan, choices.batch);
     listener.started(
         new ProgressListener.Start(
             "EfficientNet-" + plan.net.name().toUpperCase(Locale.ROOT),
@@ -135,7 +135,7 @@ final class TrainingRun implements AutoCloseable {
             plan.split.evaluation().size(),
             plan.net.classes(),
             plan.net.parameters().trainedCount(),
-            config.epochs,
+            choices.epochs,
             plan.stepsPerEpoch,
             step,
             estimate.arenaBytes(),
@@ -152,7 +152,7 @@ final class TrainingRun implements AutoCloseable {
           endEpoch();
         }
       }
-      if (log.epochs().size() < config.epochs) {
+      if (log.epochs().size() < choices.epochs) {
         writeCheckpoint();
         files.writeMetrics(log);
       }
@@ -174,11 +174,11 @@ final class TrainingRun implements AutoCloseable {
         new BatchLoader(
             plan.split.train(),
             plan.order(epoch),
-            config.batch,
+            choices.batch,
             first,
             true,
             plan.decodeThreads(),
-            config.seed * 31 + epoch)) {
+            choices.seed * 31 + epoch)) {
       for (Batch batch = loader.next(); batch != null; batch = loader.next()) {
         trainStep(batch);
         loader.recycle(batch);
@@ -190,7 +190,7 @@ final class TrainingRun implements AutoCloseable {
         if (stopped.getAsBoolean()) {
           return;
         }
-        if (System.nanoTime() - lastCheckpoint > config.checkpointSeconds * 1_000_000_000L) {
+        if (System.nanoTime() - lastCheckpoint > choices.checkpointSeconds * 1_000_000_000L) {
           writeCheckpoint();
         }
       }
@@ -207,19 +207,19 @@ final class TrainingRun implements AutoCloseable {
     network.images().copyFrom(stream, batch.images());
     network.labels().copyFrom(stream, batch.labels());
     double rate = learningRate();
-    double momentum = config.schedule.momentum(config.momentum, step, plan.totalSteps);
+    double momentum = choices.schedule.momentum(choices.momentum, step, plan.totalSteps);
     double t = step + 1.0;
     state
         .step()
         .set(
             stream,
-            config.seed,
+            choices.seed,
             (int) step,
             (float) rate,
             (float) momentum,
-            (float) Math.min(config.emaDecay, t / (t + 9)),
-            (float) (1 - StrictMath.pow(config.momentum, t)),
-            (float) (1 - StrictMath.pow(config.optimizer.decay(), t)));
+            (float) Math.min(choices.emaDecay, t / (t + 9)),
+            (float) (1 - StrictMath.pow(choices.momentum, t)),
+            (float) (1 - StrictMath.pow(choices.optimizer.decay(), t)));
     network.run();
     optimizer.examine(stream, table, state.lossScale(), workspace.tensor());
     optimizer.step(stream, table, state.step(), state.lossScale());
@@ -231,8 +231,8 @@ final class TrainingRun implements AutoCloseable {
   }
 
   private double learningRate() {
-    return config.schedule.learningRate(
-        config.learningRate, step, plan.totalSteps, plan.stepsPerEpoch, plan.warmUpSteps);
+    return choices.schedule.learningRate(
+        choices.learningRate, step, plan.totalSteps, plan.stepsPerEpoch, plan.warmUpSteps);
   }
 
   private void drain() {
@@ -299,7 +299,7 @@ final class TrainingRun implements AutoCloseable {
     position.put("row_sums", rowTally.encode());
     position.put("seconds", Double.toString(progress.seconds()));
     position.put("train_seconds", Double.toString(progress.trainSeconds()));
-    new Checkpoint(TrainOptions.encode(config), step, position)
+    new Checkpoint(SavedOptions.encode(choices), step, position)
         .write(files.checkpoint(), plan, stream, state);
     lastCheckpoint = System.nanoTime();
   }
@@ -308,7 +308,7 @@ final class TrainingRun implements AutoCloseable {
     List<EpochMetrics> epochs = log.epochs();
     EpochMetrics last = epochs.isEmpty() ? null : epochs.get(epochs.size() - 1);
     return new TrainResult(
-        epochs.size() < config.epochs,
+        epochs.size() < choices.epochs,
         last == null ? Double.NaN : last.evaluationAccuracy(),
         last == null ? Double.NaN : last.evaluationLoss(),
         progress.seconds(),

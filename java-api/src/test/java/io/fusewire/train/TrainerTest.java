@@ -276,7 +276,7 @@ class TrainerTest {
   @Test
   void tooLittleMemoryIsToldWithThePlansNumbers() throws IOException {
     try (Stream stream = Stream.open(Device.cpu())) {
-      TrainConfig before = RunPlan.beforeData(config("x").batch(64));
+      TrainChoices before = RunPlan.beforeData(config("x").batch(64).choices);
       RunPlan plan = RunPlan.of(before, Split.open(before.data, 16, message -> {}));
       long available = MemoryCheck.estimate(stream, plan, 40).totalBytes();
       MemoryCheck.check(stream, plan, MemoryCheck.estimate(stream, plan, 64).totalBytes());
@@ -316,7 +316,7 @@ class TrainerTest {
 
   @Test
   void aLimitTakesTheSameOfEveryClass() throws IOException {
-    TrainConfig before = RunPlan.beforeData(config("x").trainLimit(20));
+    TrainChoices before = RunPlan.beforeData(config("x").trainLimit(20).choices);
     RunPlan plan = RunPlan.of(before, Split.open(before.data, 16, message -> {}));
     int[] perClass = new int[4];
     for (int image : plan.order(3)) {
