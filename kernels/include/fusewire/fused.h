@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file
+ * Training operations that apply BatchNorm, activation and gate while they load, and sum the next BatchNorm's
+ * statistics while they store. Only raw convolution results are ever written: a tensor x is kept as it left its
+ * convolution, together with a *norm* table, and its readers take act((x-mean)*scale+shift) on load.
+ *
+ * Tables, all f32:
+ *  - norm (4, channels): mean, 1/std, scale = gamma/std, shift = beta. Written by the operation that writes x.
+ *  - gradient (2, channels): slope, offset; the gradient of x is scale*g + slope*(x-mean) + offset, with g the gradient
+ *    of (x-mean)*scale+shift. It is BatchNorm's usual gradient (arXiv 1502.03167) with its two means worked in.
+ * An ::fw_address of 0 for a norm, gate or scale means: taken as it is. All conventions of fusewire.h hold.
+ */
+#ifndef FUSEWIRE_FUSED_H
+#define FUSEWIRE_FUSED_H
+
+#include "fusewire/fusewire.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Pointwise convolution
+ * --------------------------------------------------------------------------------------------------------------- */
+
+/** dst = raw product of in(src) with weights (out_channels, in_channels) transposed, without bias. */
+typedef struct fw_fused_pointwise {
+  int32_t dtype;
+  int32_t in_activation; /**< after the source's norm */
+  int64_t batch;
+  int64_t pixels; /**< height*width; training needs batch*pixels >= 2 */
+  int64_t in_channels, out_channels;
+  float epsilon, momentum; /**< of the BatchNorm that follows */
+} fw_fused_pointwise;
+
+/** Bytes of workspace that serve every call on this problem. */
+FW_API fw_status fw_fused_pointwise_workspace(fw_stream stream, const fw_fused_pointwise* problem, int64_t* bytes);
+/**
+ * in(src) = in_activation(norm(src)) * gate[image]; src (batch, pixels, in_channels); in_norm (4, in_channels) or 0;
+ * gate f32 (batch, in_channels) or 0. Writes dst (batch, pixels, out_channels) and out_norm (4, out_channels) from the
+ * batch's statistics of dst with gamma, beta (out_channels); updates running_mean and running_var (or both 0).
+ */
+FW_API fw_status fw_fused_pointwise_forward(fw_stream stream, const fw_fused_pointwise* problem, fw_address src,
+                                            fw_address in_norm, fw_address gate, fw_address weights, fw_address gamma,
+                                            fw_address beta, fw_address running_mean, fw_address running_var,
+                                            fw_address dst, fw_address out_norm, fw_address workspace,
+                                            int64_t workspace_bytes);
+/**
+ * diff_src (batch, pixels, in_channels) = d * weights + addend: the gradient of in(src). d, the gradient of dst, is
+ * made on load from diff_out (batch, pixels, out_channels), the gradient of norm(dst): with image_scale f32 (batch) or
+ * 0 (drop-connect), d = scale*image_scale*diff_out + slope*(dst-mean) + offset. addend is added if it is not 0, and may
+ * be diff_src.
+ */
+FW_API fw_status fw_fused_pointwise_backward_data(fw_stream stream, const fw_fused_pointwise* problem,
+                                                  fw_address diff_out, fw_address image_scale, fw_address dst,
+                                                  fw_address out_norm, fw_address out_gradient, fw_address weights,
+                                                  fw_address addend, fw_address diff_src, fw_address workspace,
+                                                  int64_t workspace_bytes);
+/** diff_weights (out_channels, in_channels) f32, overwritten, from in(src) and d as above. */
+FW_API fw_status fw_fused_pointwise_backward_weights(fw_stream stream, const fw_fused_pointwise* problem,
+                                                     fw_address src, fw_address in_norm, fw_address gate,
+                                                     fw_address diff_out, fw_address image_scale, fw_address dst,
+                                                     fw_address out_norm, fw_address out_gradient,
+                                                     fw_address diff_weights, fw_address workspace,
+                                                     int64_t workspace_bytes);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Dense convolution of plain input (the stem)
+ * --------------------------------------------------------------------------------------------------------------- */
+
+/** Bytes of workspace that serve every fused call on this convolution. */
+FW_API fw_status fw_fused_conv_workspace(fw_stream stream, const fw_conv* conv, int64_t* bytes);
+/** As fw_conv_forward without bias and activation, with the statistics of dst as in fw_fused_pointwise_forward. */
+FW_API fw_status fw_fused_conv_forward(fw_stream stream, const fw_conv* conv, float epsilon, float momentum,
+                                       fw_address src, fw_address weights, fw_address gamma, fw_address beta,
+                                       fw_address running_mean, fw_address running_var, fw_address dst,
+                                       fw_address out_norm, fw_address workspace, int64_t workspace_bytes);
+/** diff_weights (as weights), overwritten; d is made on load from diff_out as in fw_fused_pointwise_backward_data. */
+FW_API fw_status fw_fused_conv_backward_weights(fw_stream stream, const fw_conv* conv, fw_address src,
+                                                fw_address diff_out, fw_address dst, fw_address out_norm,
+                                                fw_address out_gradient, fw_address diff_weights, fw_address workspace,
+                                                int64_t workspace_bytes);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Depthwise convolution
+ * --------------------------------------------------------------------------------------------------------------- */
+
+/** Depthwise convolution with a norm on either side; conv.activation is the one after the source's norm. */
+typedef struct fw_fused_depthwise {
+  fw_conv conv;           /**< in_channels == out_channels; activation: after the source's norm */
+  int32_t out_activation; /**< after the result's norm (backward only) */
+  int32_t reserved;
+  float epsilon, momentum; /**< of the BatchNorm that follows */
+} fw_fused_depthwise;
+
+/** Bytes of workspace that serve every call on this problem. */
+FW_API fw_status fw_fused_depthwise_workspace(fw_stream stream, const fw_fused_depthwise* problem, int64_t* bytes);
+/**
+ * dst = raw depthwise convolution of activation(norm(src)), zeros outside; src (batch, h, w, channels), in_norm
+ * (4, channels) or 0; weights (kernel_height, kernel_width, channels). Writes dst and out_norm, updates the running
+ * averages, as fw_fused_pointwise_forward does.
+ */
+FW_API fw_status fw_fused_depthwise_forward(fw_stream stream, const fw_fused_depthwise* problem, fw_address src,
+                                            fw_address in_norm, fw_address weights, fw_address gamma, fw_address beta,
+                                            fw_address running_mean, fw_address running_var, fw_address dst,
+                                            fw_address out_norm, fw_address workspace, int64_t workspace_bytes);
+/**
+ * Everything behind the convolution in one pass over diff, dst and src. With gate and pool_gradient f32 (batch,
+ * channels) or both 0, and a = out_activation:
+ *   g = (diff*gate + pool_gradient) * a'(norm(dst)),  d = scale*g + slope*(dst-mean) + offset   (out_norm,
+ * out_gradient) diff_src = (transposed convolution of d) * activation'(norm(src)): the gradient of norm(src)
+ *   diff_weights = sum of d times activation(norm(src)) under each tap, overwritten
+ * and from diff_src the source's BatchNorm: diff_gamma, diff_beta (channels) and in_gradient (2, channels). With
+ * in_norm 0 (then no activation) these three are 0.
+ */
+FW_API fw_status fw_fused_depthwise_backward(fw_stream stream, const fw_fused_depthwise* problem, fw_address src,
+                                             fw_address in_norm, fw_address weights, fw_address dst,
+                                             fw_address out_norm, fw_address out_gradient, fw_address diff,
+                                             fw_address gate, fw_address pool_gradient, fw_address diff_src,
+                                             fw_address diff_weights, fw_address diff_gamma, fw_address diff_beta,
+                                             fw_address in_gradient, fw_address workspace, int64_t workspace_bytes);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Squeeze-and-excite
+ * --------------------------------------------------------------------------------------------------------------- */
+
+/** The gate of a raw tensor, which its readers apply on load. */
+typedef struct fw_fused_squeeze_excite {
+  fw_squeeze_excite block; /**< activation and gate as there */
+  int32_t in_activation;   /**< after the source's norm */
+  int32_t reserved;
+} fw_fused_squeeze_excite;
+
+FW_API fw_status fw_fused_squeeze_excite_workspace(fw_stream stream, const fw_fused_squeeze_excite* problem,
+                                                   int64_t* bytes);
+/**
+ * pooled = mean over pixels of in_activation(norm(src)), then hidden and gate as fw_squeeze_excite_forward; src is read
+ * once and nothing of its size is written. in_norm (4, channels).
+ */
+FW_API fw_status fw_fused_squeeze_excite_forward(fw_stream stream, const fw_fused_squeeze_excite* problem,
+                                                 fw_address src, fw_address in_norm, fw_address reduce_weights,
+                                                 fw_address reduce_bias, fw_address expand_weights,
+                                                 fw_address expand_bias, fw_address pooled, fw_address hidden,
+                                                 fw_address gate, fw_address workspace, int64_t workspace_bytes);
+/**
+ * diff: gradient of in_activation(norm(src))*gate, as src. One pass over src and diff sums, for every image and
+ * channel, all that both the gate and the BatchNorm need: with z = norm(src), h = (src-mean)/std, a = in_activation, S0
+ * = sum diff*a(z), S1 = sum diff*a'(z), S2 = sum a'(z), S3 = sum diff*a'(z)*h, S4 = sum a'(z)*h. S0 is the gate's
+ * gradient; with pool_gradient (batch, channels) = gradient of pooled / pixels, written here, g = (diff*gate +
+ * pool_gradient)*a'(z) has sum g = sum_n gate*S1 + pool_gradient*S2 and likewise sum g*h from S3, S4. Writes all
+ * parameters' gradients, diff_gamma and diff_beta (channels) of the source's BatchNorm, and in_gradient (2, channels).
+ */
+FW_API fw_status fw_fused_squeeze_excite_backward(
+    fw_stream stream, const fw_fused_squeeze_excite* problem, fw_address src, fw_address in_norm, fw_address diff,
+    fw_address reduce_weights, fw_address expand_weights, fw_address pooled, fw_address hidden, fw_address gate,
+    fw_address pool_gradient, fw_address diff_reduce_weights, fw_address diff_reduce_bias,
+    fw_address diff_expand_weights, fw_address diff_expand_bias, fw_address diff_gamma, fw_address diff_beta,
+    fw_address in_gradient, fw_address workspace, int64_t workspace_bytes);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Between blocks, and the end of the network
+ * --------------------------------------------------------------------------------------------------------------- */
+
+/** A raw tensor (batch, pixels, channels) with its norm and the activation after it. */
+typedef struct fw_normed {
+  int32_t dtype;
+  int32_t activation;
+  int64_t batch, pixels, channels;
+} fw_normed;
+
+/** scales f32 (batch): keep/(1-drop_rate) of every image, as fw_residual_forward draws it. elements is not looked at.
+ */
+FW_API fw_status fw_drop_connect_scales(fw_stream stream, const fw_residual* problem, fw_address step,
+                                        fw_address scales);
+/**
+ * dst = activation(norm(branch))*image_scale + skip', skip' = skip_norm(skip) or skip where skip_norm is 0. image_scale
+ * f32 (batch) or 0; dst may be branch or skip.
+ */
+FW_API fw_status fw_fused_residual_forward(fw_stream stream, const fw_normed* problem, fw_address branch,
+                                           fw_address norm, fw_address image_scale, fw_address skip,
+                                           fw_address skip_norm, fw_address dst);
+
+/** Workspace of the three calls below. */
+FW_API fw_status fw_normed_workspace(fw_stream stream, const fw_normed* problem, int64_t* bytes);
+/**
+ * BatchNorm's gradient table from diff, the gradient of activation(norm(src)) before image_scale (f32 (batch) or 0):
+ * with g = image_scale*diff*activation'(norm(src)) writes diff_beta = sum g, diff_gamma = sum g*h and gradient
+ * (2, channels). Reads diff and src once.
+ */
+FW_API fw_status fw_norm_gradient(fw_stream stream, const fw_normed* problem, fw_address src, fw_address norm,
+                                  fw_address diff, fw_address image_scale, fw_address diff_gamma, fw_address diff_beta,
+                                  fw_address gradient, fw_address workspace, int64_t workspace_bytes);
+/** pooled f32 (batch, channels) = mean over pixels of activation(norm(src)). */
+FW_API fw_status fw_fused_mean_pool_forward(fw_stream stream, const fw_normed* problem, fw_address src, fw_address norm,
+                                            fw_address pooled, fw_address workspace, int64_t workspace_bytes);
+/**
+ * diff_src (as src) = diff_pooled/pixels * activation'(norm(src)), the gradient of norm(src), and its BatchNorm's
+ * diff_gamma, diff_beta and gradient, in one pass over src.
+ */
+FW_API fw_status fw_fused_mean_pool_backward(fw_stream stream, const fw_normed* problem, fw_address src,
+                                             fw_address norm, fw_address diff_pooled, fw_address diff_src,
+                                             fw_address diff_gamma, fw_address diff_beta, fw_address gradient,
+                                             fw_address workspace, int64_t workspace_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
