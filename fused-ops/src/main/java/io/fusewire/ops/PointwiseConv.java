@@ -20,6 +20,7 @@ import io.fusewire.binding.PointwiseProblem;
  */
 public final class PointwiseConv {
   private static final String FORWARD = "PointwiseConv.forward";
+  private static final String FORWARD_PACKED = "PointwiseConv.forwardPacked";
   private static final String PACK = "PointwiseConv.pack";
   private static final String DATA = "PointwiseConv.backwardData";
   private static final String WEIGHTS = "PointwiseConv.backwardWeights";
@@ -30,6 +31,10 @@ public final class PointwiseConv {
   private final DType dtype;
   private final PointwiseProblem problem;
   private final PointwiseProblem packedProblem;
+  private volatile PackedSize packedSize;
+
+  /** Bytes of packed weights on a device, kept so that a call need not ask for them. */
+  private record PackedSize(Device device, long bytes) {}
 
   /**
    * Describes a pointwise convolution.
@@ -85,8 +90,15 @@ public final class PointwiseConv {
    * @return bytes
    */
   public long packedBytes(Stream stream) {
-    return ByteCount.of(
-        "PointwiseConv.packedBytes", stream, problem, Fusewire::fw_pointwise_packed_bytes);
+    String operation = "PointwiseConv.packedBytes";
+    Checks.stream(operation, stream);
+    PackedSize known = packedSize;
+    if (known == null || known.device() != stream.device()) {
+      long bytes = ByteCount.of(operation, stream, problem, Fusewire::fw_pointwise_packed_bytes);
+      known = new PackedSize(stream.device(), bytes);
+      packedSize = known;
+    }
+    return known.bytes();
   }
 
   /**
@@ -131,13 +143,13 @@ public final class PointwiseConv {
       Tensor workspace) {
     Checks.stream(FORWARD, stream);
     long address = weights(FORWARD, "weights", weights, stream);
-    forward(problem, stream, src, address, bias, residual, dst, raw, workspace);
+    forward(FORWARD, problem, stream, src, address, bias, residual, dst, raw, workspace);
     Checks.reachable(weights, null, null, null);
   }
 
   /**
    * Computes the product with weights that {@link #pack} has packed; as {@link #forward} otherwise,
-   * with the same bits.
+   * with the same bits, and without a workspace.
    *
    * @param stream where it runs
    * @param src (rows, inChannels)
@@ -145,24 +157,17 @@ public final class PointwiseConv {
    * @param bias (outChannels), F32, or null
    * @param residual (rows, outChannels), added after the activation, or null; may be dst itself
    * @param dst (rows, outChannels), overwritten; shares no memory with src
-   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
-   *     that is 0
    */
   public void forwardPacked(
-      Stream stream,
-      Tensor src,
-      Tensor packed,
-      Tensor bias,
-      Tensor residual,
-      Tensor dst,
-      Tensor workspace) {
-    Checks.stream(FORWARD, stream);
-    long address = packed(FORWARD, packed, stream);
-    forward(packedProblem, stream, src, address, bias, residual, dst, null, workspace);
+      Stream stream, Tensor src, Tensor packed, Tensor bias, Tensor residual, Tensor dst) {
+    Checks.stream(FORWARD_PACKED, stream);
+    long address = packed(FORWARD_PACKED, packed, stream);
+    forward(FORWARD_PACKED, packedProblem, stream, src, address, bias, residual, dst, null, null);
     Checks.reachable(packed, null, null, null);
   }
 
   private void forward(
+      String operation,
       PointwiseProblem problem,
       Stream stream,
       Tensor src,
@@ -172,18 +177,18 @@ public final class PointwiseConv {
       Tensor dst,
       Tensor raw,
       Tensor workspace) {
-    long srcAddress = in(FORWARD, "src", src, stream);
-    long biasAddress = Checks.optional(FORWARD, "bias", bias, stream, DType.F32, outChannels);
+    long srcAddress = in(operation, "src", src, stream);
+    long biasAddress = Checks.optional(operation, "bias", bias, stream, DType.F32, outChannels);
     long residualAddress =
-        Checks.optionalRows(FORWARD, "residual", residual, stream, dtype, rows, outChannels);
-    long dstAddress = Checks.rows(FORWARD, "dst", dst, stream, dtype, rows, outChannels);
-    long rawAddress = Checks.optionalRows(FORWARD, "raw", raw, stream, dtype, rows, outChannels);
-    long workspaceAddress = Checks.workspace(FORWARD, workspace, stream);
-    Checks.disjoint(FORWARD, "dst", dst, "src", src);
-    Checks.disjoint(FORWARD, "dst", dst, "raw", raw);
-    Checks.disjoint(FORWARD, "raw", raw, "src", src);
-    Checks.disjoint(FORWARD, "raw", raw, "residual", residual);
-    Checks.sameOrDisjoint(FORWARD, "dst", dst, "residual", residual);
+        Checks.optionalRows(operation, "residual", residual, stream, dtype, rows, outChannels);
+    long dstAddress = Checks.rows(operation, "dst", dst, stream, dtype, rows, outChannels);
+    long rawAddress = Checks.optionalRows(operation, "raw", raw, stream, dtype, rows, outChannels);
+    long workspaceAddress = Checks.workspace(operation, workspace, stream);
+    Checks.disjoint(operation, "dst", dst, "src", src);
+    Checks.disjoint(operation, "dst", dst, "raw", raw);
+    Checks.disjoint(operation, "raw", raw, "src", src);
+    Checks.disjoint(operation, "raw", raw, "residual", residual);
+    Checks.sameOrDisjoint(operation, "dst", dst, "residual", residual);
     Status.check(
         Fusewire.fw_pointwise_forward(
             stream.handle(),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.ops;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
@@ -17,24 +16,36 @@ import org.junit.jupiter.params.provider.MethodSource;
 class AllocationTest {
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
-  /** Bytes that this thread allocates in a run, after a few runs to warm up. */
+  private static final int WARM_UP_CALLS = 100;
+  private static final int CALLS = 1000;
+
+  /**
+   * Bytes that all the calls together may allocate, for what the JVM itself does now and then. The
+   * smallest object has 16, so one object a call would be 16,000.
+   */
+  private static final long TOLERATED_BYTES = 1000;
+
+  /** Bytes that this thread allocates in all the calls after the warm-up. */
   private static long allocated(Runnable run) {
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < WARM_UP_CALLS; i++) {
       run.run();
     }
-    long least = Long.MAX_VALUE;
-    for (int i = 0; i < 20; i++) {
-      long before = THREADS.getCurrentThreadAllocatedBytes();
+    long before = THREADS.getCurrentThreadAllocatedBytes();
+    for (int i = 0; i < CALLS; i++) {
       run.run();
-      least = Math.min(least, THREADS.getCurrentThreadAllocatedBytes() - before);
     }
-    return least;
+    return THREADS.getCurrentThreadAllocatedBytes() - before;
+  }
+
+  private static void assertAllocatesNothing(String what, Runnable run) {
+    long bytes = allocated(run);
+    assertTrue(bytes <= TOLERATED_BYTES, what + ": " + bytes + " bytes in " + CALLS + " calls");
   }
 
   @Test
   void theMeasureWorks() {
     byte[][] keep = new byte[1][];
-    assertTrue(allocated(() -> keep[0] = new byte[100]) >= 100);
+    assertTrue(allocated(() -> keep[0] = new byte[100]) >= 100L * CALLS);
   }
 
   /** The checked device runs the same Java code, slowly. */
@@ -47,64 +58,61 @@ class AllocationTest {
   void operationsAllocateNothing(Device device) {
     try (Lab lab = new Lab(device);
         StepState step = new StepState(lab.stream)) {
-      Stream stream = lab.stream.threads(1);
-      Tensor image = lab.in(DType.F32, new double[2 * 4 * 4 * 8], 2, 4, 4, 8);
-      Tensor result = lab.in(DType.F32, new double[2 * 4 * 4 * 8], 2, 4, 4, 8);
-      Tensor gradient = lab.in(DType.F32, new double[2 * 4 * 4 * 8], 2, 4, 4, 8);
-      Tensor filter = lab.in(DType.F32, new double[72], 3, 3, 8);
-      Tensor diffFilter = lab.out(DType.F32, 3, 3, 8);
-      Tensor matrix = lab.in(DType.F32, new double[64], 8, 8);
-      Tensor vector = lab.in(DType.F32, new double[8], 8);
-      Tensor mean = lab.out(DType.F32, 8);
-      Tensor invStd = lab.out(DType.F32, 8);
-      Tensor pooled = lab.out(DType.F32, 2, 8);
+      for (OperationCall call : OperationCalls.all(lab, step)) {
+        assertAllocatesNothing(call.method(), () -> call.run().run(lab.stream, call.tensors()));
+      }
+    }
+  }
 
-      DepthwiseConv depthwise =
-          new DepthwiseConv(ConvShape.same(2, 4, 4, 8, 8, 3, 1), DType.F32, Activation.SILU);
-      Tensor depthwiseSpace = lab.workspace(depthwise.workspaceBytes(stream));
-      assertEquals(
-          0,
-          allocated(
-              () -> {
-                depthwise.forward(stream, image, filter, vector, result);
-                depthwise.backwardData(stream, gradient, filter, result);
-                depthwise.backwardWeights(
-                    stream, image, gradient, diffFilter, null, depthwiseSpace);
-              }),
-          "depthwise");
-      PointwiseConv pointwise = new PointwiseConv(32, 8, 8, DType.F32, Activation.SILU);
-      Tensor pointwiseSpace = lab.workspace(pointwise.workspaceBytes(stream));
-      assertEquals(
-          0,
-          allocated(
-              () -> {
-                pointwise.forward(
-                    stream, image, matrix, vector, null, result, null, pointwiseSpace);
-                pointwise.backwardData(
-                    stream, gradient, matrix, null, null, result, pointwiseSpace);
-              }),
-          "pointwise");
-      BatchNorm norm = new BatchNorm(32, 8, DType.F32, Activation.SILU, 1e-3f, 0.01f);
-      Tensor normSpace = lab.workspace(norm.workspaceBytes(stream));
-      assertEquals(
-          0,
-          allocated(
-              () ->
-                  norm.forwardTraining(
-                      stream, image, vector, vector, null, null, mean, invStd, result, normSpace)),
-          "batch norm");
-      Residual residual = new Residual(2, 128, DType.F32, 0.2f, 1);
-      MeanPool pool = new MeanPool(2, 16, 8, DType.F32);
-      Tensor poolSpace = lab.workspace(pool.workspaceBytes(stream));
-      assertEquals(
-          0,
-          allocated(
-              () -> {
-                step.random(stream, 1, 2);
-                residual.forward(stream, step, image, gradient, result);
-                pool.forward(stream, image, pooled, poolSpace);
-              }),
-          "residual and mean pool");
+  @ParameterizedTest
+  @MethodSource("devices")
+  void aTrainingStepsOwnCallsAllocateNothing(Device device) {
+    try (Lab lab = new Lab(device);
+        StepState step = new StepState(lab.stream);
+        LossScale scale = new LossScale(lab.stream, 1)) {
+      Stream stream = lab.stream;
+      assertAllocatesNothing("StepState.random", () -> step.random(stream, 1, 2));
+      assertAllocatesNothing("StepState.set", () -> step.set(stream, 1, 2, 0, 0, 0, 1, 1));
+      Tensor values = lab.in(DType.F32, new double[40], 40);
+      Tensor gradients = lab.in(DType.F32, new double[40], 40);
+      Tensor halves = lab.out(DType.BF16, 40);
+      Tensor momentum = lab.in(DType.F32, new double[40], 40);
+      Tensor average = lab.in(DType.F32, new double[40], 40);
+      assertAllocatesNothing("Convert.run", () -> Convert.run(stream, values, halves));
+      assertAllocatesNothing("Tensor.fill", () -> halves.fill(stream, 0));
+      assertAllocatesNothing("Tensor.copyFrom", () -> average.copyFrom(stream, values));
+      Optimizer optimizer = new Optimizer(OptimizerSettings.sgd(false));
+      try (ParameterTable table =
+          ParameterTable.builder(stream)
+              .add(values, gradients, momentum, null, average, 0, 1)
+              .build()) {
+        Tensor workspace = lab.workspace(optimizer.workspaceBytes(stream, table));
+        assertAllocatesNothing(
+            "Optimizer.examine", () -> optimizer.examine(stream, table, scale, workspace));
+        assertAllocatesNothing("Optimizer.step", () -> optimizer.step(stream, table, step, scale));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("devices")
+  void copiesOfArraysAllocateNothing(Device device) {
+    try (Lab lab = new Lab(device)) {
+      Stream stream = lab.stream;
+      float[] floats = new float[30];
+      int[] ints = new int[30];
+      byte[] bytes = new byte[30];
+      for (DType dtype : Lab.floating()) {
+        Tensor tensor = lab.out(dtype, 30);
+        assertAllocatesNothing(dtype + " from float[]", () -> tensor.copyFrom(stream, floats));
+        assertAllocatesNothing(dtype + " to float[]", () -> tensor.copyTo(stream, floats));
+      }
+      Tensor numbers = lab.out(DType.I32, 30);
+      assertAllocatesNothing("from int[]", () -> numbers.copyFrom(stream, ints));
+      assertAllocatesNothing("to int[]", () -> numbers.copyTo(stream, ints));
+      Tensor raw = lab.out(DType.U8, 30);
+      assertAllocatesNothing("from byte[]", () -> raw.copyFrom(stream, bytes));
+      assertAllocatesNothing("to byte[]", () -> raw.copyTo(stream, bytes));
     }
   }
 }

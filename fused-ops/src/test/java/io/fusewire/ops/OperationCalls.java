@@ -10,69 +10,16 @@ import java.util.List;
  * one of them.
  */
 final class OperationCalls {
-  /** Runs an operation's method on a stream with tensors in the order of the names. */
-  interface Run {
-    void run(Stream stream, Tensor[] tensors);
-  }
-
-  /** One call. A name ends in {@code ?} where null is allowed; "workspace" is the workspace. */
-  static final class Call {
-    private final String method;
-    private final String[] names;
-    private final Tensor[] tensors;
-    private final Run run;
-
-    /**
-     * Creates one.
-     *
-     * @param method such as DepthwiseConv.forward
-     * @param names names of the tensors
-     * @param tensors tensors that fit
-     * @param run the call
-     */
-    Call(String method, String[] names, Tensor[] tensors, Run run) {
-      this.method = method;
-      this.names = names;
-      this.tensors = tensors;
-      this.run = run;
-    }
-
-    String method() {
-      return method;
-    }
-
-    Tensor[] tensors() {
-      return tensors;
-    }
-
-    Run run() {
-      return run;
-    }
-
-    String name(int i) {
-      return names[i].replace("?", "");
-    }
-
-    boolean optional(int i) {
-      return names[i].endsWith("?");
-    }
-
-    @Override
-    public String toString() {
-      return method;
-    }
-  }
-
   private final Lab lab;
   private final StepState step;
-  private final List<Call> calls = new ArrayList<>();
+  private final List<OperationCall> calls = new ArrayList<>();
 
   private OperationCalls(Lab lab, StepState step) {
     this.lab = lab;
     this.step = step;
   }
 
-  static List<Call> all(Lab lab, StepState step) {
+  static List<OperationCall> all(Lab lab, StepState step) {
     OperationCalls calls = new OperationCalls(lab, step);
     calls.convolutions();
     calls.pointwise();
@@ -91,12 +38,12 @@ final class OperationCalls {
     return lab.out(dtype, shape).fill(lab.stream, 0);
   }
 
-  private void add(String method, String names, Run run, Tensor... tensors) {
+  private void add(String method, String names, OperationCall.Run run, Tensor... tensors) {
     String[] split = names.split(" ");
     if (split.length != tensors.length) {
       throw new AssertionError(method + ": " + Arrays.toString(split));
     }
-    calls.add(new Call(method, split, tensors, run));
+    calls.add(new OperationCall(method, split, tensors, run));
   }
 
   private void convolutions() {
@@ -206,12 +153,17 @@ final class OperationCalls {
         weights,
         bias,
         space);
+    Tensor packed = lab.workspace(op.packedBytes(lab.stream));
+    add("PointwiseConv.pack", "weights packed", (q, t) -> op.pack(q, t[0], t[1]), weights, packed);
     add(
-        "PointwiseConv.pack",
-        "weights packed",
-        (q, t) -> op.pack(q, t[0], t[1]),
-        weights,
-        lab.workspace(op.packedBytes(lab.stream)));
+        "PointwiseConv.forwardPacked",
+        "src packed bias? residual? dst",
+        (q, t) -> op.forwardPacked(q, t[0], t[1], t[2], t[3], t[4]),
+        src,
+        packed,
+        bias,
+        residual,
+        dst);
   }
 
   private void normalisations() {

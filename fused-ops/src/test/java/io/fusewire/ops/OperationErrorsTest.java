@@ -17,13 +17,13 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Tag("unit")
 class OperationErrorsTest {
   private interface Spoil {
-    void spoil(Lab lab, OperationCalls.Call call, int argument);
+    void spoil(Lab lab, OperationCall call, int argument);
   }
 
   private static void forEveryArgument(Device device, Spoil spoil) {
     try (Lab lab = new Lab(device);
         StepState step = new StepState(lab.stream)) {
-      for (OperationCalls.Call call : OperationCalls.all(lab, step)) {
+      for (OperationCall call : OperationCalls.all(lab, step)) {
         call.run().run(lab.stream, call.tensors()); // fits
         for (int i = 0; i < call.tensors().length; i++) {
           spoil.spoil(lab, call, i);
@@ -32,14 +32,14 @@ class OperationErrorsTest {
     }
   }
 
-  private static Executable with(Lab lab, OperationCalls.Call call, int argument, Tensor tensor) {
+  private static Executable with(Lab lab, OperationCall call, int argument, Tensor tensor) {
     Tensor[] tensors = call.tensors().clone();
     tensors[argument] = tensor;
     return () -> call.run().run(lab.stream, tensors);
   }
 
   private static void refused(
-      Class<? extends Exception> type, OperationCalls.Call call, int argument, Executable run) {
+      Class<? extends Exception> type, OperationCall call, int argument, Executable run) {
     Exception e = assertThrows(type, run, call + " with a wrong " + call.name(argument));
     String message = e.getMessage();
     assertTrue(
@@ -66,7 +66,7 @@ class OperationErrorsTest {
         });
   }
 
-  private static Tensor[] nulled(OperationCalls.Call call, int argument) {
+  private static Tensor[] nulled(OperationCall call, int argument) {
     Tensor[] tensors = call.tensors().clone();
     tensors[argument] = null;
     return tensors;

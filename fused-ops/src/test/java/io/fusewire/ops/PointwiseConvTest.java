@@ -105,7 +105,7 @@ class PointwiseConvTest {
       Tensor packed = lab.workspace(conv.packedBytes(lab.stream));
       conv.pack(lab.stream, weightsTensor, packed);
       dst.copyFrom(lab.stream, Numbers.floats(residual));
-      conv.forwardPacked(lab.stream, srcTensor, packed, biasTensor, dst, dst, workspace);
+      conv.forwardPacked(lab.stream, srcTensor, packed, biasTensor, dst, dst);
       assertArrayEquals(first, lab.read(dst), "packed weights give the same bits" + what);
 
       Tensor diffDstTensor = lab.in(dtype, diffDst, rows, out);

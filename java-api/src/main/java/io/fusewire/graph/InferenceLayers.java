@@ -187,15 +187,14 @@ final class InferenceLayers {
         name,
         residual == null ? List.of(src) : List.of(src, residual),
         dst,
-        conv.workspaceBytes(stream),
+        0,
         m -> {
           var x = m.of(src);
           var y = m.of(dst);
           var skip = residual == null ? null : y;
           var w = packed.tensor(buffer);
           var b = bias.tensor(buffer);
-          var workspace = m.workspace();
-          return () -> conv.forwardPacked(stream, x, w, b, skip, y, workspace);
+          return () -> conv.forwardPacked(stream, x, w, b, skip, y);
         });
     return dst;
   }
