@@ -12,14 +12,15 @@
 
 #include "fusewire/fusewire.h"
 
-#define DECLARE_PROBES(execution)                                                        \
-  namespace fusewire::execution {                                                        \
-  int probe_lanes();                                                                     \
-  void probe_exp(const float* x, float* y, int64_t count);                               \
-  void probe_sigmoid(const float* x, float* y, int64_t count);                           \
-  void probe_activate(int activation, const float* x, float* y, int64_t count);          \
-  void probe_activate_gradient(int activation, const float* x, float* y, int64_t count); \
-  void probe_parts(const float* x, float* y, int n);                                     \
+#define DECLARE_PROBES(execution)                                                                   \
+  namespace fusewire::execution {                                                                   \
+  int probe_lanes();                                                                                \
+  void probe_exp(const float* x, float* y, int64_t count);                                          \
+  void probe_sigmoid(const float* x, float* y, int64_t count);                                      \
+  void probe_activate(int activation, const float* x, float* y, int64_t count);                     \
+  void probe_activate_gradient(int activation, const float* x, float* y, int64_t count);            \
+  void probe_activate_with_gradient(int, const float* x, float* y, float* gradient, int64_t count); \
+  void probe_parts(const float* x, float* y, int n);                                                \
   }
 DECLARE_PROBES(probe_checked)
 #if defined(FW_HAVE_X86_LEVELS)
@@ -37,6 +38,7 @@ struct Level {
   void (*sigmoid)(const float*, float*, int64_t);
   void (*activate)(int, const float*, float*, int64_t);
   void (*activate_gradient)(int, const float*, float*, int64_t);
+  void (*activate_with_gradient)(int, const float*, float*, float*, int64_t);
   void (*parts)(const float*, float*, int);
 };
 std::ostream& operator<<(std::ostream& out, const Level& level) { return out << level.name; }
@@ -44,7 +46,7 @@ std::ostream& operator<<(std::ostream& out, const Level& level) { return out << 
 #define PROBES(execution)                                                                                          \
   {                                                                                                                \
 #execution, execution::probe_lanes, execution::probe_exp, execution::probe_sigmoid, execution::probe_activate, \
-        execution::probe_activate_gradient, execution::probe_parts                                                 \
+        execution::probe_activate_gradient, execution::probe_activate_with_gradient, execution::probe_parts        \
   }
 
 // Those that this processor can run.
@@ -174,6 +176,24 @@ TEST_P(MathTest, GradientsOfActivations) {
     return s * (1 + v * (1 - s));
   };
   EXPECT_LE(worst(x, apply(gradient(FW_SILU), x), silu, 1e-6), 4.0);
+}
+
+TEST_P(MathTest, ActivationsWithTheirGradients) {
+  const std::vector<float> x = range(-30.0f, 30.0f);
+  for (const int activation : {FW_IDENTITY, FW_SILU, FW_RELU, FW_RELU6}) {
+    std::vector<float> gradients;
+    const auto both = [&](const float* in, float* out, int64_t n) {
+      gradients.resize(size_t(n));
+      GetParam().activate_with_gradient(activation, in, out, gradients.data(), n);
+    };
+    const auto value = [&](const float* in, float* out, int64_t n) { GetParam().activate(activation, in, out, n); };
+    const auto gradient = [&](const float* in, float* out, int64_t n) {
+      GetParam().activate_gradient(activation, in, out, n);
+    };
+    EXPECT_EQ(apply(value, x), apply(both, x)) << activation;
+    gradients.resize(x.size());
+    EXPECT_EQ(apply(gradient, x), gradients) << activation;
+  }
 }
 
 TEST_P(MathTest, PartsOfVectors) {

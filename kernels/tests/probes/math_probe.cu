@@ -30,6 +30,14 @@ void probe_activate(int activation, const float* x, float* y, int64_t count) {
 void probe_activate_gradient(int activation, const float* x, float* y, int64_t count) {
   map(x, y, count, [=](Vec<N> v) { return activate_gradient(activation, v); });
 }
+void probe_activate_with_gradient(int activation, const float* x, float* y, float* gradient, int64_t count) {
+  for (int64_t i = 0; i < count; i += N) {
+    Vec<N> value, slope;
+    activate_with_gradient(activation, load<N>(x + i), &value, &slope);
+    store<N>(y + i, value);
+    store<N>(gradient + i, slope);
+  }
+}
 // The first n elements through a partial load and store.
 void probe_parts(const float* x, float* y, int n) { store_part<N>(y, load_part<N>(x, n), n); }
 
