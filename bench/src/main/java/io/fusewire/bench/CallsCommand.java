@@ -1,39 +1,98 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench;
 
-import java.util.ArrayList;
+import io.fusewire.ops.Device;
+import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
-import org.openjdk.jmh.Main;
+import org.openjdk.jmh.profile.GCProfiler;
+import org.openjdk.jmh.runner.NoBenchmarksException;
+import org.openjdk.jmh.runner.Runner;
+import org.openjdk.jmh.runner.options.Options;
+import org.openjdk.jmh.runner.options.OptionsBuilder;
+import org.openjdk.jmh.runner.options.VerboseMode;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** Measures with JMH what a call from Java costs, apart from the work. */
 @Command(
     name = "calls",
     mixinStandardHelpOptions = true,
-    description = "What calling an operation from Java costs, by JMH.")
+    description = "What calling an operation from Java costs in time and heap memory, by JMH.")
 final class CallsCommand implements Callable<Integer> {
-  private static final String BENCHMARKS = "io\\.fusewire\\.bench\\.calls\\..*";
+  private static final String ALL = "io\\.fusewire\\.bench\\.calls\\..*";
+
+  @Spec private CommandSpec spec;
 
   @Parameters(
       arity = "0..1",
       paramLabel = "PATTERN",
-      defaultValue = BENCHMARKS,
-      description = "Benchmarks to run, a regular expression (default: all).")
+      description = "Calls to measure, a regular expression such as DepthwiseConv (default: all).")
   private String pattern;
 
-  @Option(names = "--json", paramLabel = "FILE", description = "Also write JMH's results.")
-  private String json;
+  @Option(
+      names = "--json",
+      paramLabel = "FILE",
+      description = "Also write the results to a file, after a header on the machine.")
+  private Path json;
+
+  @Option(names = "--verbose", description = "Show what JMH says meanwhile.")
+  private boolean verbose;
 
   @Override
   public Integer call() throws Exception {
-    List<String> arguments = new ArrayList<>(List.of(pattern));
-    if (json != null) {
-      arguments.addAll(List.of("-rf", "json", "-rff", json));
+    PrintWriter out = spec.commandLine().getOut();
+    Options options =
+        new OptionsBuilder()
+            .include(pattern == null ? ALL : pattern)
+            .addProfiler(GCProfiler.class)
+            .verbosity(verbose ? VerboseMode.NORMAL : VerboseMode.SILENT)
+            .shouldFailOnError(true)
+            .build();
+    List<CallCost> costs;
+    try {
+      costs = CallCost.of(new Runner(options).run());
+    } catch (NoBenchmarksException e) {
+      throw new ParameterException(spec.commandLine(), "no call matches '" + pattern + "'", e);
     }
-    Main.main(arguments.toArray(new String[0]));
+    Map<String, String> facts = Machine.facts(Device.cpu(), 1);
+    facts.forEach((name, value) -> out.println(name + ": " + value));
+    out.println();
+    print(costs, out);
+    if (json != null) {
+      Report.write(facts, costs, json);
+      out.println();
+      out.println("written to " + json);
+    }
+    out.flush();
     return 0;
+  }
+
+  /** One line for each call. */
+  static void print(List<CallCost> costs, PrintWriter out) {
+    String row = "%-34s %14s %20s%n";
+    out.printf(row, "call", "ns", "bytes allocated");
+    for (CallCost time : costs) {
+      if (!time.metric().equals(CallCost.TIME)) {
+        continue;
+      }
+      for (CallCost other : costs) {
+        if (other.name().equals(time.name()) && other.metric().equals(CallCost.ALLOCATED)) {
+          out.printf(
+              row,
+              time.name(),
+              String.format(Locale.ROOT, "%.1f", time.value()),
+              String.format(Locale.ROOT, "%.2f", other.value()));
+        }
+      }
+    }
+    out.flush();
   }
 }

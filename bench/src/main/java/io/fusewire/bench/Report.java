@@ -18,6 +18,12 @@ import java.util.Map;
 final class Report {
   private static final double MILLI = 1e3;
 
+  /** What becomes an object of a result file: at least a case, a metric, a value and its unit. */
+  interface Entry {
+    /** Writes the object's fields. */
+    void write(JsonGenerator json) throws IOException;
+  }
+
   private Report() {}
 
   /** Prints a table, times in milliseconds as median (20th to 80th percentile). */
@@ -50,7 +56,7 @@ final class Report {
   /**
    * Writes a list: first an object on machine and settings, then one object for each measurement.
    */
-  static void write(Map<String, String> header, List<Measurement> measurements, Path file)
+  static void write(Map<String, String> header, List<? extends Entry> entries, Path file)
       throws IOException {
     Path folder = file.toAbsolutePath().getParent();
     Files.createDirectories(folder);
@@ -64,35 +70,14 @@ final class Report {
         json.writeStringField(entry.getKey(), entry.getValue());
       }
       json.writeEndObject();
-      for (Measurement measurement : measurements) {
-        write(json, measurement);
+      for (Entry entry : entries) {
+        json.writeStartObject();
+        entry.write(json);
+        json.writeEndObject();
       }
       json.writeEndArray();
       json.writeRaw('\n');
     }
     Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING);
-  }
-
-  private static void write(JsonGenerator json, Measurement m) throws IOException {
-    json.writeStartObject();
-    json.writeStringField("case", m.name());
-    json.writeStringField("metric", m.metric());
-    json.writeNumberField("value", m.ours().median() * MILLI);
-    json.writeNumberField("value_p20", m.ours().low() * MILLI);
-    json.writeNumberField("value_p80", m.ours().high() * MILLI);
-    json.writeStringField("unit", "ms");
-    json.writeStringField("peer", m.peer());
-    json.writeNumberField("peer_value", m.theirs().median() * MILLI);
-    json.writeNumberField("peer_value_p20", m.theirs().low() * MILLI);
-    json.writeNumberField("peer_value_p80", m.theirs().high() * MILLI);
-    json.writeNumberField("ratio", m.ratio());
-    if (Double.isFinite(m.limit())) {
-      json.writeNumberField("aim", m.limit());
-    }
-    json.writeNumberField("runs", m.ours().runs());
-    if (Double.isFinite(m.error())) {
-      json.writeNumberField("relative_error", m.error());
-    }
-    json.writeEndObject();
   }
 }

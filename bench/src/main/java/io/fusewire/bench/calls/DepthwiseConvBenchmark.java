@@ -5,69 +5,48 @@ import io.fusewire.ops.Activation;
 import io.fusewire.ops.ConvShape;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.DepthwiseConv;
-import io.fusewire.ops.Device;
-import io.fusewire.ops.Stream;
 import io.fusewire.ops.Tensor;
-import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
-import org.openjdk.jmh.annotations.Measurement;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
-import org.openjdk.jmh.annotations.Scope;
-import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
-import org.openjdk.jmh.annotations.TearDown;
-import org.openjdk.jmh.annotations.Warmup;
 
-/**
- * A depthwise convolution of a single pixel: nearly all of its time is the way from Java to the
- * kernel and back.
- */
-@State(Scope.Thread)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.NANOSECONDS)
-@Fork(1)
-@Warmup(iterations = 3, time = 1)
-@Measurement(iterations = 5, time = 1)
-public class DepthwiseConvBenchmark {
-  private static final int CHANNELS = 16;
-
-  private Stream stream;
+/** Calls of {@link DepthwiseConv} for a single pixel. */
+public class DepthwiseConvBenchmark extends CallBenchmark {
   private DepthwiseConv conv;
   private Tensor src;
   private Tensor weights;
+  private Tensor bias;
   private Tensor dst;
+  private Tensor workspace;
 
   /** Called by JMH. */
   public DepthwiseConvBenchmark() {}
 
-  /** Allocates everything that the call needs. */
-  @Setup
-  public void open() {
-    Device device = Device.cpu();
-    stream = Stream.open(device).threads(1);
+  @Override
+  void prepare() {
     conv =
         new DepthwiseConv(
             ConvShape.same(1, 1, 1, CHANNELS, CHANNELS, 1, 1), DType.F32, Activation.IDENTITY);
-    src = Tensor.allocate(device, DType.F32, 1, 1, 1, CHANNELS).fill(stream, 0);
-    weights = Tensor.allocate(device, DType.F32, 1, 1, CHANNELS).fill(stream, 0);
-    dst = Tensor.allocate(device, DType.F32, 1, 1, 1, CHANNELS);
+    src = zeros(1, 1, 1, CHANNELS);
+    weights = zeros(1, 1, CHANNELS);
+    bias = zeros(CHANNELS);
+    dst = zeros(1, 1, 1, CHANNELS);
+    workspace = workspace(conv.workspaceBytes(stream));
   }
 
   /** One call. */
   @Benchmark
   public void forward() {
-    conv.forward(stream, src, weights, null, dst);
+    conv.forward(stream, src, weights, bias, dst);
   }
 
-  /** Frees everything. */
-  @TearDown
-  public void close() {
-    dst.close();
-    weights.close();
-    src.close();
-    stream.close();
+  /** One call. */
+  @Benchmark
+  public void backwardData() {
+    conv.backwardData(stream, dst, weights, src);
+  }
+
+  /** One call. */
+  @Benchmark
+  public void backwardWeights() {
+    conv.backwardWeights(stream, src, dst, weights, bias, workspace);
   }
 }
