@@ -90,6 +90,30 @@ fw_status check_workspace(const char* operation, fw_address workspace, int64_t g
   return FW_OK;
 }
 
+fw_status check_norm(const char* operation, float epsilon, float momentum) {
+  FW_TRY(check_fraction(operation, "epsilon", epsilon, 0.0f, 1.0f));
+  if (!(momentum >= 0.0f && momentum <= 1.0f)) {
+    return fail(FW_INVALID_ARGUMENT, "%s: momentum is %g; 0 to 1 fits", operation, double(momentum));
+  }
+  return FW_OK;
+}
+
+fw_status check_norm_rows(const char* operation, int64_t batch, int64_t pixels) {
+  if (batch * pixels < 2) {
+    return fail(FW_INVALID_ARGUMENT, "%s: batch*pixels is %lld; at least 2 fits, since one value has no variance",
+                operation, static_cast<long long>(batch * pixels));
+  }
+  return FW_OK;
+}
+
+fw_status check_running(const char* operation, fw_address running_mean, fw_address running_var) {
+  if ((running_mean == 0) != (running_var == 0)) {
+    return fail(FW_INVALID_ARGUMENT, "%s: of running_mean and running_var only one is given; both or none fits",
+                operation);
+  }
+  return check_addresses(operation, {{"running_mean", running_mean, 4, true}, {"running_var", running_var, 4, true}});
+}
+
 namespace {
 
 // Output size of one axis, or an error.
@@ -146,6 +170,20 @@ fw_status check_conv(const char* operation, const fw_conv* conv, int64_t* out_he
                       {"out_height", *out_height},
                       {"out_width", *out_width},
                       {"out_channels", conv->out_channels}});
+}
+
+fw_status check_dense_conv(const char* operation, const fw_conv* conv) {
+  int64_t height = 0;
+  int64_t width = 0;
+  FW_TRY(check_conv(operation, conv, &height, &width));
+  FW_TRY(check_range(operation, "in_channels", conv->in_channels, 1, 1 << 24));
+  FW_TRY(check_range(operation, "out_channels", conv->out_channels, 1, 1 << 24));
+  constexpr int64_t kMostDepth = int64_t(1) << 30;
+  const int64_t taps = conv->kernel_height * conv->kernel_width;
+  FW_TRY(check_range(operation, "kernel_height*kernel_width*in_channels", taps * conv->in_channels, 1, kMostDepth));
+  FW_TRY(check_range(operation, "kernel_height*kernel_width*out_channels", taps * conv->out_channels, 1, kMostDepth));
+  return check_sizes(operation, 1,
+                     {{"taps", taps}, {"in_channels", conv->in_channels}, {"out_channels", conv->out_channels}});
 }
 
 }  // namespace fusewire

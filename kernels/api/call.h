@@ -84,7 +84,14 @@ fw_status check_workspace(const char* operation, fw_address workspace, int64_t g
 // Bytes of an element of dtype (4 or 2), its alignment as well.
 inline int dtype_bytes(int32_t dtype) { return dtype == FW_F32 ? 4 : 2; }
 
+// Epsilon and momentum of a BatchNorm; the values it is made of; its running averages, of which both or none are there.
+fw_status check_norm(const char* operation, float epsilon, float momentum);
+fw_status check_norm_rows(const char* operation, int64_t batch, int64_t pixels);
+fw_status check_running(const char* operation, fw_address running_mean, fw_address running_var);
+
 // Checks a convolution problem; gives the output's height and width.
 fw_status check_conv(const char* operation, const fw_conv* conv, int64_t* out_height, int64_t* out_width);
+// The same for a dense one.
+fw_status check_dense_conv(const char* operation, const fw_conv* conv);
 
 }  // namespace fusewire

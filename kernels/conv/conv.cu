@@ -5,8 +5,7 @@
 //   weight gradient  diff_weights (k, r*s*c) = diff_dst^T * patches(src),     summed over n*p*q
 // With a stride the data gradient goes phase by phase: the pixels whose position is the same modulo the stride meet the
 // same taps, and each phase is a product over those taps alone, with nothing multiplied by the zeros between pixels.
-#include "api/conv_size.h"
-#include "conv/patches.h"
+#include "conv/shape.h"
 #include "core/exec.h"
 #include "core/operations.h"
 #include "product/product.h"
@@ -14,40 +13,14 @@
 #include "product/weights_gradient.h"
 
 namespace fusewire::FW_EXEC {
+
+void add_fused_conv(Operations& table);
+
 namespace {
-
-struct Sizes {
-  int64_t out_height, out_width, in_rows, out_rows, taps, forward_depth, backward_depth;
-
-  explicit Sizes(const fw_conv& c)
-      : out_height(conv_out_height(c)),
-        out_width(conv_out_width(c)),
-        in_rows(c.batch * c.in_height * c.in_width),
-        out_rows(c.batch * out_height * out_width),
-        taps(c.kernel_height * c.kernel_width),
-        forward_depth(taps * c.in_channels),
-        backward_depth(taps * c.out_channels) {}
-};
-
-WeightsLayout forward_layout(const Sizes& sizes, fw_address weights) {
-  return {reinterpret_cast<const float*>(weights), sizes.forward_depth, 1};
-}
 
 // Depth (r,s,k), column c of weights (k,r,s,c).
 WeightsLayout backward_layout(const fw_conv& c, const Sizes& sizes, fw_address weights) {
   return {reinterpret_cast<const float*>(weights), 1, sizes.forward_depth, c.out_channels, c.in_channels};
-}
-
-template <class T>
-Patches<T> source_patches(const fw_conv& c, const Sizes& sizes, fw_address src) {
-  return {reinterpret_cast<const T*>(src),
-          {int(c.in_height), int(c.stride_height), int(c.dilation_height), int(c.pad_top), false},
-          {int(c.in_width), int(c.stride_width), int(c.dilation_width), int(c.pad_left), false},
-          int(sizes.out_height),
-          int(sizes.out_width),
-          int(c.kernel_height),
-          int(c.kernel_width),
-          int(c.in_channels)};
 }
 
 template <class T>
@@ -64,15 +37,9 @@ Patches<T> gradient_patches(const fw_conv& c, const Sizes& sizes, fw_address dif
 
 int64_t conv_workspace(const fw_conv& c) {
   const Sizes sizes(c);
-  const int64_t gradient = GradientChunks(sizes.out_rows, c.out_channels, sizes.forward_depth)
-                               .workspace_bytes(c.out_channels, sizes.forward_depth);
-  int64_t packed = 0;
-  if (kOneThread) {
-    const int64_t forward = packed_elements(sizes.forward_depth, c.out_channels);
-    const int64_t backward = packed_elements(sizes.backward_depth, c.in_channels);
-    packed = (forward > backward ? forward : backward) * int64_t(sizeof(float));
-  }
-  return ((gradient > packed ? gradient : packed) + 255) / 256 * 256;
+  return product_workspace(GradientChunks(sizes.out_rows, c.out_channels, sizes.forward_depth), c.out_channels,
+                           sizes.forward_depth,
+                           {{sizes.forward_depth, c.out_channels}, {sizes.backward_depth, c.in_channels}});
 }
 
 template <class T>
@@ -184,6 +151,7 @@ void add_conv(Operations& table) {
   table.conv_forward = conv_forward;
   table.conv_backward_data = conv_backward_data;
   table.conv_backward_weights = conv_backward_weights;
+  add_fused_conv(table);
 }
 
 }  // namespace fusewire::FW_EXEC

@@ -1,30 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/call.h"
-#include "api/conv_size.h"
 
 using namespace fusewire;
 
-namespace {
-
-fw_status check(const char* operation, const fw_conv* conv) {
-  int64_t height = 0;
-  int64_t width = 0;
-  FW_TRY(check_conv(operation, conv, &height, &width));
-  FW_TRY(check_range(operation, "in_channels", conv->in_channels, 1, 1 << 24));
-  FW_TRY(check_range(operation, "out_channels", conv->out_channels, 1, 1 << 24));
-  constexpr int64_t kMostDepth = int64_t(1) << 30;
-  const int64_t taps = conv->kernel_height * conv->kernel_width;
-  FW_TRY(check_range(operation, "kernel_height*kernel_width*in_channels", taps * conv->in_channels, 1, kMostDepth));
-  FW_TRY(check_range(operation, "kernel_height*kernel_width*out_channels", taps * conv->out_channels, 1, kMostDepth));
-  return check_sizes(operation, 1,
-                     {{"taps", taps}, {"in_channels", conv->in_channels}, {"out_channels", conv->out_channels}});
-}
-
-}  // namespace
-
 fw_status fw_conv_workspace(fw_stream stream, const fw_conv* conv, int64_t* bytes) {
   constexpr const char* kOperation = "conv workspace";
-  FW_TRY(check(kOperation, conv));
+  FW_TRY(check_dense_conv(kOperation, conv));
   return query(stream, kOperation, bytes,
                [&](const Operations& operations) { return operations.conv_workspace(*conv); });
 }
@@ -32,7 +13,7 @@ fw_status fw_conv_workspace(fw_stream stream, const fw_conv* conv, int64_t* byte
 fw_status fw_conv_forward(fw_stream stream, const fw_conv* conv, fw_address src, fw_address weights, fw_address bias,
                           fw_address dst, fw_address workspace, int64_t workspace_bytes) {
   constexpr const char* kOperation = "conv forward";
-  FW_TRY(check(kOperation, conv));
+  FW_TRY(check_dense_conv(kOperation, conv));
   if (conv->batch == 0) {
     return FW_OK;
   }
@@ -48,7 +29,7 @@ fw_status fw_conv_forward(fw_stream stream, const fw_conv* conv, fw_address src,
 fw_status fw_conv_backward_data(fw_stream stream, const fw_conv* conv, fw_address diff_dst, fw_address weights,
                                 fw_address diff_src, fw_address workspace, int64_t workspace_bytes) {
   constexpr const char* kOperation = "conv backward data";
-  FW_TRY(check(kOperation, conv));
+  FW_TRY(check_dense_conv(kOperation, conv));
   if (conv->batch == 0) {
     return FW_OK;
   }
@@ -65,7 +46,7 @@ fw_status fw_conv_backward_weights(fw_stream stream, const fw_conv* conv, fw_add
                                    fw_address diff_weights, fw_address diff_bias, fw_address workspace,
                                    int64_t workspace_bytes) {
   constexpr const char* kOperation = "conv backward weights";
-  FW_TRY(check(kOperation, conv));
+  FW_TRY(check_dense_conv(kOperation, conv));
   const int bytes = dtype_bytes(conv->dtype);
   const bool empty = conv->batch == 0;  // then the gradients are 0 and the activations may be absent
   FW_TRY(check_addresses(kOperation, {{"src", src, bytes, empty},

@@ -5,7 +5,7 @@
 // and 0 outside the tensor, or where the division has a remainder.
 #pragma once
 
-#include "product/access.h"
+#include "core/access.h"
 
 namespace fusewire::FW_EXEC {
 

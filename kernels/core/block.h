@@ -111,6 +111,24 @@ struct Block {
 
 #endif
 
+// Block-stride loop over a nest of loops, the innermost fastest: calls f(i, j) for all i < m, j < n. One thread runs
+// plain loops, with no division per item.
+template <class F>
+FW_DEVICE void for_each(const Block& block, int m, int n, F f) {
+  if constexpr (kOneThread) {
+    for (int i = 0; i < m; i++) {
+      for (int j = 0; j < n; j++) {
+        f(i, j);
+      }
+    }
+  } else {
+    for (int at = block.thread; at < m * n; at += block.threads) {
+      const int i = at / n;
+      f(i, at - i * n);
+    }
+  }
+}
+
 // Sum over the block's threads, given to all of them; the number of threads is a multiple of a warp. `scratch` is
 // shared memory for threads/warp_threads floats (one at least), free for reuse after the next sync().
 FW_DEVICE float block_sum(const Block& block, float v, float* scratch) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // dst[i] = src[i] between storage types. Moves count*(src bytes + dst bytes); one vector per thread and step.
+#include "core/convert.h"
+
 #include "core/exec.h"
 #include "core/operations.h"
 
@@ -39,6 +41,8 @@ fw_status run_convert(const Launcher& launcher, fw_address src, fw_address dst, 
   });
 }
 
+}  // namespace
+
 fw_status convert(const Launcher& launcher, int32_t src_dtype, fw_address src, int32_t dst_dtype, fw_address dst,
                   int64_t count) {
   return with_dtype(src_dtype, [&](auto s) {
@@ -46,8 +50,6 @@ fw_status convert(const Launcher& launcher, int32_t src_dtype, fw_address src, i
                       [&](auto d) { return run_convert<decltype(s), decltype(d)>(launcher, src, dst, count); });
   });
 }
-
-}  // namespace
 
 void add_convert(Operations& table) { table.convert = convert; }
 

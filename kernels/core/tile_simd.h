@@ -21,6 +21,7 @@ struct Accumulator {
   float* values;  // (kRows, kColumns)
 
   FW_DEVICE explicit Accumulator(Block& block) : values(block.shared<float>(kRows * kColumns)) {}
+  FW_DEVICE explicit Accumulator(float* scratch) : values(scratch) {}
 
   FW_DEVICE void clear() {
     for (int i = 0; i < kRows * kColumns; i += kSimdLanes) {
@@ -54,6 +55,20 @@ struct Accumulator {
         const int n = columns - column < kSimdLanes ? columns - column : kSimdLanes;
         f(row, column, load<kSimdLanes>(values + row * kColumns + column), n);
       }
+    }
+  }
+
+  // The threads of a block share the rows of a column: kRowGroups of them, a thread being in one.
+  static constexpr int kRowGroups = 1;
+  static constexpr int kThreadRows = kRows;
+  FW_DEVICE static int row_group(const Block&) { return 0; }
+  // f(first, count, column, n, value) once for every kEmit columns: value(r) is row first + r, r < count, of this
+  // thread's row group.
+  template <class F>
+  FW_DEVICE void each_column(const Block&, int rows, int columns, F f) const {
+    for (int column = 0; column < columns; column += kSimdLanes) {
+      const int n = columns - column < kSimdLanes ? columns - column : kSimdLanes;
+      f(0, rows, column, n, [&](int row) { return load<kSimdLanes>(values + row * kColumns + column); });
     }
   }
 
@@ -103,6 +118,20 @@ struct Accumulator {
         store<kSimdLanes>(c + r * kColumns + j * kSimdLanes, sum[r][j]);
       }
     }
+  }
+};
+
+// Several accumulators of one thread.
+struct Accumulators {
+  static constexpr int kMost = 32;
+  static int64_t shared(int count) { return count * Accumulator::kSharedBytes; }
+
+  float* values;
+
+  FW_DEVICE Accumulators(Block& block, int count)
+      : values(block.shared<float>(int64_t(count) * Accumulator::kRows * Accumulator::kColumns)) {}
+  FW_DEVICE Accumulator at(int i) const {
+    return Accumulator(values + int64_t(i) * Accumulator::kRows * Accumulator::kColumns);
   }
 };
 

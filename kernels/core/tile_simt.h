@@ -69,6 +69,39 @@ struct Accumulator {
       }
     }
   }
+
+  // The threads of a block share the rows of a column: kRowGroups of them, a thread being in one.
+  static constexpr int kRowGroups = kRows / kThreadRows;
+  FW_DEVICE static int row_group(const Block& block) { return block.thread / (kColumns / kEmit); }
+  // f(first, count, column, n, value) once for every kEmit columns: value(r) is row first + r, r < count, of this
+  // thread's row group. Loops over r are to be unrolled over kThreadRows.
+  template <class F>
+  FW_DEVICE void each_column(const Block& block, int rows, int columns, F f) const {
+    const int row = row_group(block) * kThreadRows;
+    const int column = block.thread % (kColumns / kEmit) * kEmit;
+    if (row < rows && column < columns) {
+      f(row, rows - row < kThreadRows ? rows - row : kThreadRows, column,
+        columns - column < kEmit ? columns - column : kEmit, [&](int r) {
+          Vec<kEmit> v;
+#pragma unroll
+          for (int c = 0; c < kEmit; c++) {
+            v.set(c, values[r][c]);
+          }
+          return v;
+        });
+    }
+  }
+};
+
+// A GPU thread has registers for one.
+struct Accumulators {
+  static constexpr int kMost = 1;
+  static int64_t shared(int) { return 0; }
+
+  Accumulator one;
+
+  FW_DEVICE Accumulators(Block& block, int) : one(block) {}
+  FW_DEVICE Accumulator& at(int) { return one; }
 };
 
 }  // namespace fusewire::FW_EXEC

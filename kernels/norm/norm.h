@@ -8,6 +8,7 @@
 // h = (x-mean)/std, so slope = -scale*mean(g*h)/std and offset = -scale*mean(g).
 #pragma once
 
+#include "core/access.h"
 #include "core/exec.h"
 
 namespace fusewire::FW_EXEC {
@@ -34,19 +35,27 @@ struct Norm {
   int activation;  // after it
 
   FW_DEVICE bool present() const { return table != nullptr; }
+  // Of channels [channel, channel + lanes). aligned: whether rows of the table start on 16 bytes.
   template <int N>
-  FW_DEVICE NormVector<N> vector(int64_t channel, int lanes) const {
-    return {load_part<N>(table + channel, lanes), load_part<N>(table + 2 * channels + channel, lanes),
-            load_part<N>(table + 3 * channels + channel, lanes)};
+  FW_DEVICE NormVector<N> vector(int64_t channel, int lanes, bool aligned = true) const {
+    return {row<N>(0, channel, lanes, aligned), row<N>(2, channel, lanes, aligned), row<N>(3, channel, lanes, aligned)};
   }
   template <int N>
-  FW_DEVICE Vec<N> inverse_deviation(int64_t channel, int lanes) const {
-    return load_part<N>(table + channels + channel, lanes);
+  FW_DEVICE Vec<N> inverse_deviation(int64_t channel, int lanes, bool aligned = true) const {
+    return row<N>(1, channel, lanes, aligned);
   }
   template <int N>
-  FW_DEVICE NormGradientVector<N> gradient_vector(const float* gradient, int64_t channel, int lanes) const {
-    return {load_part<N>(table + channel, lanes), load_part<N>(table + 2 * channels + channel, lanes),
-            load_part<N>(gradient + channel, lanes), load_part<N>(gradient + channels + channel, lanes)};
+  FW_DEVICE NormGradientVector<N> gradient_vector(const float* gradient, int64_t channel, int lanes,
+                                                  bool aligned = true) const {
+    return {row<N>(0, channel, lanes, aligned), row<N>(2, channel, lanes, aligned),
+            load_row<N>(gradient + channel, lanes, aligned),
+            load_row<N>(gradient + channels + channel, lanes, aligned)};
+  }
+
+ private:
+  template <int N>
+  FW_DEVICE Vec<N> row(int index, int64_t channel, int lanes, bool aligned) const {
+    return load_row<N>(table + index * channels + channel, lanes, aligned);
   }
 };
 
@@ -62,10 +71,15 @@ struct Moments {
   template <int N>
   FW_DEVICE void set(int64_t chunk, int64_t channel, int lanes, Vec<N> shift, Vec<N> sum, Vec<N> squares,
                      float count) const {
-    float* out = values + chunk * 2 * channels + channel;
     const Vec<N> mean = sum / count;
-    store_part<N>(out, shift + mean, lanes);
-    store_part<N>(out + channels, max(Vec<N>(0.0f), squares - sum * mean), lanes);
+    set_merged<N>(chunk, channel, lanes, shift + mean, max(Vec<N>(0.0f), squares - sum * mean));
+  }
+  template <int N>
+  FW_DEVICE void set_merged(int64_t chunk, int64_t channel, int lanes, Vec<N> mean, Vec<N> deviations,
+                            bool aligned = true) const {
+    float* out = values + chunk * 2 * channels + channel;
+    store_row<N>(out, mean, lanes, aligned);
+    store_row<N>(out + channels, deviations, lanes, aligned);
   }
 };
 

@@ -3,6 +3,7 @@
 // + residual, and its gradients. The kernels are product/product.h and product/weights_gradient.h; here their operands
 // are named. Bytes that must move: forward rows*(in+out), backward data rows*(in+out), backward weights rows*(in+out)
 // elements, and the weights once.
+#include "core/convert.h"
 #include "core/exec.h"
 #include "core/operations.h"
 #include "product/product.h"
@@ -10,9 +11,10 @@
 #include "product/weights_gradient.h"
 
 namespace fusewire::FW_EXEC {
-namespace {
 
-int64_t align_bytes(int64_t bytes) { return (bytes + 255) / 256 * 256; }
+void add_fused_pointwise(Operations& table);
+
+namespace {
 
 // weights (out, in) seen as b (depth = in, columns = out) of the forward product.
 WeightsLayout forward_layout(const fw_pointwise& p, fw_address weights) {
@@ -28,42 +30,16 @@ int64_t pointwise_packed_bytes(const fw_pointwise& p) {
 }
 
 int64_t pointwise_workspace(const fw_pointwise& p) {
-  const int64_t gradient =
-      GradientChunks(p.rows, p.out_channels, p.in_channels).workspace_bytes(p.out_channels, p.in_channels);
-  int64_t packed = 0;
-  if (kOneThread) {
-    const int64_t forward = packed_elements(p.in_channels, p.out_channels);
-    const int64_t backward = packed_elements(p.out_channels, p.in_channels);
-    packed = (forward > backward ? forward : backward) * int64_t(sizeof(float));
-  }
-  return align_bytes(gradient > packed ? gradient : packed);
+  return product_workspace(GradientChunks(p.rows, p.out_channels, p.in_channels), p.out_channels, p.in_channels,
+                           {{p.in_channels, p.out_channels}, {p.out_channels, p.in_channels}});
 }
 
 // A GPU loads tiles from the weights as they are, so there packing is a copy.
-struct CopyKernel {
-  struct Params {
-    const float* src;
-    float* dst;
-    int64_t count;
-  };
-  static constexpr int kThreads = 256;
-  FW_DEVICE static void run(const Params& p, Block& block) {
-    for (int i = block.thread; i < kThreads; i += block.threads) {
-      const int64_t at = block.x * kThreads + i;
-      if (at < p.count) {
-        p.dst[at] = p.src[at];
-      }
-    }
-  }
-};
-
 fw_status pointwise_pack(const Launcher& launcher, const fw_pointwise& p, fw_address weights, fw_address packed) {
   if constexpr (kOneThread) {
     return pack(launcher, forward_layout(p, weights), p.in_channels, p.out_channels, packed);
   } else {
-    const int64_t count = p.in_channels * p.out_channels;
-    return launch<CopyKernel>(launcher, {ceil_div(count, CopyKernel::kThreads)}, 0,
-                              {reinterpret_cast<const float*>(weights), reinterpret_cast<float*>(packed), count});
+    return convert(launcher, FW_F32, weights, FW_F32, packed, p.in_channels * p.out_channels);
   }
 }
 
@@ -138,6 +114,7 @@ void add_pointwise(Operations& table) {
   table.pointwise_forward = pointwise_forward;
   table.pointwise_backward_data = pointwise_backward_data;
   table.pointwise_backward_weights = pointwise_backward_weights;
+  add_fused_pointwise(table);
 }
 
 }  // namespace fusewire::FW_EXEC

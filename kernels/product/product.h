@@ -7,7 +7,7 @@
 #pragma once
 
 #include "core/tile.h"
-#include "product/access.h"
+#include "core/access.h"
 #include "product/weights.h"
 
 namespace fusewire::FW_EXEC {
@@ -70,17 +70,9 @@ struct Epilogue {
   }
 };
 
-template <class T, class Left>
-struct ProductKernel {
-  struct Params {
-    Left left;
-    WeightsLayout weights;
-    const float* packed;  // or nullptr where tiles are loaded
-    Epilogue<T> epilogue;
-    int64_t rows, columns, depth;
-    int column_tiles;  // per block
-  };
-  static constexpr int kThreads = 256;
+// One block's product: a panel of rows of the left operand times tiles of the weights' columns.
+template <class Left>
+struct ProductTiles {
   static constexpr int kRows = Accumulator::kRows;
   static constexpr int kColumns = Accumulator::kColumns;
 
@@ -92,68 +84,114 @@ struct ProductKernel {
     const int64_t most = depth < Accumulator::kMaxDepth ? depth : Accumulator::kMaxDepth;
     return int((most + 15) / 16 * 16 + 16);
   }
-
-  FW_DEVICE static void run(const Params& p, Block& block) {
-    const Weights weights(p.weights, p.packed, p.depth, p.columns);
-    const int ld = panel_ld(p.depth);
-    float* panel = block.shared<float>(int64_t(kRows) * ld);
-    float* scratch = weights.scratch(block);
-    Accumulator sum(block);
-    const int64_t row0 = block.x * kRows;
-    const int rows = p.rows - row0 < kRows ? int(p.rows - row0) : kRows;
-    const bool whole = p.depth <= Accumulator::kMaxDepth;  // the panel serves all tiles of columns
-    for (int tile = 0; tile < p.column_tiles; tile++) {
-      const int64_t n0 = (block.y * p.column_tiles + tile) * kColumns;
-      if (n0 >= p.columns) {
-        break;
-      }
-      const int columns = p.columns - n0 < kColumns ? int(p.columns - n0) : kColumns;
-      if (p.depth == 0) {
-        sum.clear();
-      }
-      for (int64_t k0 = 0; k0 < p.depth; k0 += Accumulator::kMaxDepth) {
-        const int depth = p.depth - k0 < Accumulator::kMaxDepth ? int(p.depth - k0) : Accumulator::kMaxDepth;
-        if (!whole || tile == 0) {
-          p.left.load_panel(block, row0, rows, k0, depth, panel, ld);
-          clear_rows(block, panel, rows, ld);
-        }
-        int ldb = 0;
-        const float* b = weights.tile(block, k0, depth, n0, scratch, &ldb);
-        block.sync();
-        sum.template multiply<false>(block, panel, ld, b, ldb, rows, columns, depth, k0 == 0);
-        block.sync();
-      }
-      if (p.epilogue.plain()) {
-        sum.each(block, rows, columns, [&](int row, int column, auto x, int n) {
-          p.epilogue.template store_plain<Accumulator::kEmit>(row0 + row, n0 + column, x, n);
-        });
-      } else {
-        sum.each(block, rows, columns, [&](int row, int column, auto x, int n) {
-          p.epilogue.template store_tile<Accumulator::kEmit>(row0 + row, n0 + column, x, n);
-        });
-      }
-    }
+  static int64_t shared(int64_t depth) {
+    return shared_bytes<float>(int64_t(kRows) * panel_ld(depth)) + Weights::kSharedBytes +
+           shared_bytes<char>(Accumulator::kSharedBytes);
   }
 
-  static fw_status run_all(const Launcher& launcher, Params p) {
-    const int64_t row_blocks = ceil_div(p.rows, kRows);
-    const int64_t tiles = ceil_div(p.columns, kColumns);
-    // A CPU block takes all columns, so that a's prologue runs once, unless there would be too few blocks for the
-    // cores; the split depends on the shape alone.
-    constexpr int64_t kEnoughBlocks = 16;
-    const int64_t splits = kOneThread ? ceil_div(kEnoughBlocks, row_blocks > 0 ? row_blocks : 1) : tiles;
-    p.column_tiles = int(ceil_div(tiles, splits < tiles ? splits : tiles));
-    const int64_t shared = shared_bytes<float>(int64_t(kRows) * panel_ld(p.depth)) + Weights::kSharedBytes +
-                           shared_bytes<char>(Accumulator::kSharedBytes);
-    return launch<ProductKernel>(launcher, {row_blocks, ceil_div(tiles, p.column_tiles)}, shared, p);
+  const Left& left;
+  Weights weights;
+  int64_t columns, depth;
+  int ld;
+  float* panel;
+  float* scratch;
+  Accumulator sum;
+
+  FW_DEVICE ProductTiles(Block& block, const Left& operand, const WeightsLayout& layout, const float* packed,
+                         int64_t all_columns, int64_t all_depth)
+      : left(operand),
+        weights(layout, packed, all_depth, all_columns),
+        columns(all_columns),
+        depth(all_depth),
+        ld(panel_ld(all_depth)),
+        panel(block.shared<float>(int64_t(kRows) * ld)),
+        scratch(weights.scratch(block)),
+        sum(block) {}
+
+  // Rows [row0, row0 + rows) with `tiles` tiles of columns from first_tile on; emit(tile, n0, width) is called with
+  // each tile's result in `sum`.
+  template <class F>
+  FW_DEVICE void run(const Block& block, int64_t row0, int rows, int64_t first_tile, int tiles, F emit) {
+    const bool whole = depth <= Accumulator::kMaxDepth;  // the panel serves all tiles of columns
+    for (int tile = 0; tile < tiles; tile++) {
+      const int64_t n0 = (first_tile + tile) * kColumns;
+      if (n0 >= columns) {
+        break;
+      }
+      const int width = columns - n0 < kColumns ? int(columns - n0) : kColumns;
+      if (depth == 0) {
+        sum.clear();
+      }
+      for (int64_t k0 = 0; k0 < depth; k0 += Accumulator::kMaxDepth) {
+        const int length = depth - k0 < Accumulator::kMaxDepth ? int(depth - k0) : Accumulator::kMaxDepth;
+        if (!whole || tile == 0) {
+          left.load_panel(block, row0, rows, k0, length, panel, ld);
+          clear_rows(block, rows);
+        }
+        int ldb = 0;
+        const float* b = weights.tile(block, k0, length, n0, scratch, &ldb);
+        block.sync();
+        sum.template multiply<false>(block, panel, ld, b, ldb, rows, width, length, k0 == 0);
+        block.sync();
+      }
+      emit(tile, n0, width);
+    }
   }
 
  private:
   // Rows that the multiplication touches beyond the last one.
-  FW_DEVICE static void clear_rows(const Block& block, float* panel, int rows, int ld) {
+  FW_DEVICE void clear_rows(const Block& block, int rows) {
     for (int i = rows * ld + block.thread; i < kRows * ld; i += block.threads) {
       panel[i] = 0;
     }
+  }
+};
+
+// Tiles of columns per block. A CPU block takes all columns, so that a's prologue runs once, unless there would be too
+// few blocks for the cores; the split depends on the shape alone.
+inline int column_tiles_per_block(int64_t row_blocks, int64_t columns) {
+  constexpr int64_t kEnoughBlocks = 16;
+  const int64_t tiles = ceil_div(columns, Accumulator::kColumns);
+  const int64_t splits = kOneThread ? ceil_div(kEnoughBlocks, row_blocks > 0 ? row_blocks : 1) : tiles;
+  return int(ceil_div(tiles, splits < tiles ? splits : tiles));
+}
+
+template <class T, class Left>
+struct ProductKernel {
+  struct Params {
+    Left left;
+    WeightsLayout weights;
+    const float* packed;  // or nullptr where tiles are loaded
+    Epilogue<T> epilogue;
+    int64_t rows, columns, depth;
+    int column_tiles;  // per block
+  };
+  static constexpr int kThreads = 256;
+  using Tiles = ProductTiles<Left>;
+
+  FW_DEVICE static void run(const Params& p, Block& block) {
+    Tiles tiles(block, p.left, p.weights, p.packed, p.columns, p.depth);
+    const int64_t row0 = block.x * Tiles::kRows;
+    const int rows = p.rows - row0 < Tiles::kRows ? int(p.rows - row0) : Tiles::kRows;
+    const bool plain = p.epilogue.plain();
+    tiles.run(block, row0, rows, block.y * p.column_tiles, p.column_tiles, [&](int, int64_t n0, int width) {
+      if (plain) {
+        tiles.sum.each(block, rows, width, [&](int row, int column, auto x, int n) {
+          p.epilogue.template store_plain<Accumulator::kEmit>(row0 + row, n0 + column, x, n);
+        });
+      } else {
+        tiles.sum.each(block, rows, width, [&](int row, int column, auto x, int n) {
+          p.epilogue.template store_tile<Accumulator::kEmit>(row0 + row, n0 + column, x, n);
+        });
+      }
+    });
+  }
+
+  static fw_status run_all(const Launcher& launcher, Params p) {
+    const int64_t row_blocks = ceil_div(p.rows, Tiles::kRows);
+    p.column_tiles = column_tiles_per_block(row_blocks, p.columns);
+    const int64_t tiles = ceil_div(p.columns, Tiles::kColumns);
+    return launch<ProductKernel>(launcher, {row_blocks, ceil_div(tiles, p.column_tiles)}, Tiles::shared(p.depth), p);
   }
 };
 

@@ -3,7 +3,7 @@
 // an optional prologue: multiplied on load by act'(raw), raw having the same shape.
 #pragma once
 
-#include "product/access.h"
+#include "core/access.h"
 
 namespace fusewire::FW_EXEC {
 

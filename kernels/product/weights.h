@@ -6,7 +6,7 @@
 #pragma once
 
 #include "core/tile.h"
-#include "product/access.h"
+#include "core/access.h"
 
 namespace fusewire::FW_EXEC {
 

@@ -5,8 +5,12 @@
 // chunk the second stage vanishes. diff_bias (out), the column sums of left, comes from the same pass.
 #pragma once
 
+#include <algorithm>
+#include <initializer_list>
+
+#include "core/access.h"
 #include "core/tile.h"
-#include "product/access.h"
+#include "product/weights.h"
 
 namespace fusewire::FW_EXEC {
 
@@ -20,7 +24,8 @@ struct WeightsGradientKernel {
     float* partial;  // (chunks, out, in)
     float* bias;     // (chunks, out) or nullptr
     int64_t rows, rows_per_chunk, out, in;
-    int out_tiles;
+    int out_tiles;  // of a block: the right operand's prologue runs once for all of them
+    int out_blocks;
     bool aligned;
   };
   static constexpr int kThreads = 256;
@@ -28,14 +33,18 @@ struct WeightsGradientKernel {
   static constexpr int kColumns = Accumulator::kColumns;
   static constexpr int kSteps = kGradientRowStep;
 
+  static int64_t shared(int out_tiles) {
+    return shared_bytes<float>(int64_t(kSteps) * kRows) + shared_bytes<float>(int64_t(kSteps) * kColumns) +
+           shared_bytes<float>(int64_t(out_tiles) * kRows) + Accumulators::shared(out_tiles);
+  }
+
   FW_DEVICE static void run(const Params& p, Block& block) {
     float* a = block.shared<float>(int64_t(kSteps) * kRows);
     float* b = block.shared<float>(int64_t(kSteps) * kColumns);
-    float* bias = block.shared<float>(kRows);
-    Accumulator sum(block);
-    const int64_t out0 = block.x % p.out_tiles * kRows;
-    const int64_t in0 = block.x / p.out_tiles * kColumns;
-    const int out = p.out - out0 < kRows ? int(p.out - out0) : kRows;
+    float* bias = block.shared<float>(int64_t(p.out_tiles) * kRows);
+    Accumulators sums(block, p.out_tiles);
+    const int64_t first_out = block.x % p.out_blocks * p.out_tiles * kRows;
+    const int64_t in0 = block.x / p.out_blocks * kColumns;
     const int in = p.in - in0 < kColumns ? int(p.in - in0) : kColumns;
     const int64_t first = block.y * p.rows_per_chunk;
     const int64_t end = first + p.rows_per_chunk < p.rows ? first + p.rows_per_chunk : p.rows;
@@ -48,38 +57,59 @@ struct WeightsGradientKernel {
     for (int i = block.thread; i < kSteps * kColumns; i += block.threads) {
       b[i] = 0;
     }
-    for (int i = block.thread; i < kRows; i += block.threads) {
+    for (int i = block.thread; i < p.out_tiles * kRows; i += block.threads) {
       bias[i] = 0;
     }
     block.sync();
-    if (first >= end) {
-      sum.clear();
-    }
     for (int64_t row = first; row < end; row += kSteps) {
       const int steps = end - row < kSteps ? int(end - row) : kSteps;
-      p.left.load_panel(block, row, steps, out0, out, a, kRows);
       p.right.load_panel(block, row, steps, in0, in, b, kColumns);
-      block.sync();
-      sum.template multiply<true>(block, a, kRows, b, kColumns, out, in, steps, row == first);
+      for_tiles(p, first_out, [&](int tile, int64_t out0, int out) {
+        p.left.load_panel(block, row, steps, out0, out, a, kRows);
+        block.sync();
+        sums.at(tile).template multiply<true>(block, a, kRows, b, kColumns, out, in, steps, row == first);
+        if (with_bias) {
+          add_columns(block, a, out, steps, bias + tile * kRows);
+        }
+        block.sync();
+      });
+    }
+    for_tiles(p, first_out, [&](int tile, int64_t out0, int out) {
+      auto&& sum = sums.at(tile);
+      if (first >= end) {
+        sum.clear();
+      }
+      float* to = p.partial + (block.y * p.out + out0) * p.in + in0;
+      sum.each(block, out, in, [&](int row, int column, auto x, int n) {
+        store_row<Accumulator::kEmit>(to + row * p.in + column, x, n, p.aligned);
+      });
       if (with_bias) {
         for (int i = block.thread; i < out; i += block.threads) {
-          float column = bias[i];
-          for (int r = 0; r < steps; r++) {
-            column += a[r * kRows + i];
-          }
-          bias[i] = column;
+          p.bias[block.y * p.out + out0 + i] = bias[tile * kRows + i];
         }
       }
-      block.sync();
-    }
-    float* to = p.partial + block.y * p.out * p.in;
-    sum.each(block, out, in, [&](int row, int column, auto x, int n) {
-      store_row<Accumulator::kEmit>(to + (out0 + row) * p.in + in0 + column, x, n, p.aligned);
     });
-    if (with_bias) {
-      for (int i = block.thread; i < out; i += block.threads) {
-        p.bias[block.y * p.out + out0 + i] = bias[i];
+  }
+
+ private:
+  // f(tile, out0, out) for the block's tiles of left columns.
+  template <class F>
+  FW_DEVICE static void for_tiles(const Params& p, int64_t first_out, F f) {
+    for (int tile = 0; tile < p.out_tiles; tile++) {
+      const int64_t out0 = first_out + int64_t(tile) * kRows;
+      if (out0 < p.out) {
+        f(tile, out0, p.out - out0 < kRows ? int(p.out - out0) : kRows);
       }
+    }
+  }
+
+  FW_DEVICE static void add_columns(const Block& block, const float* a, int out, int steps, float* bias) {
+    for (int i = block.thread; i < out; i += block.threads) {
+      float column = bias[i];
+      for (int r = 0; r < steps; r++) {
+        column += a[r * kRows + i];
+      }
+      bias[i] = column;
     }
   }
 };
@@ -113,15 +143,21 @@ struct AddChunksKernel {
   }
 };
 
-// How the rows are cut: enough blocks to fill the device, but chunks not so short that adding them costs more.
+// How the work is cut: enough blocks to fill the device, from tiles of the result first and then from chunks of rows,
+// which must not be so short that adding them costs more.
 struct GradientChunks {
   int64_t chunks, rows_per_chunk;
+  int out_tiles, out_blocks;  // tiles of a block, blocks along `out`
 
   GradientChunks(int64_t rows, int64_t out, int64_t in) {
     constexpr int64_t kBlocks = kOneThread ? 16 : 528;
     constexpr int64_t kLeastRows = kOneThread ? 256 : 512;
-    const int64_t tiles = ceil_div(out, Accumulator::kRows) * ceil_div(in, Accumulator::kColumns);
-    const int64_t wanted = ceil_div(kBlocks, tiles);
+    const int64_t tiles = ceil_div(out, Accumulator::kRows);
+    const int64_t in_tiles = ceil_div(in, Accumulator::kColumns);
+    const int64_t splits = std::min(tiles, ceil_div(kBlocks, in_tiles));
+    out_tiles = int(std::min<int64_t>(ceil_div(tiles, splits), Accumulators::kMost));
+    out_blocks = int(ceil_div(tiles, out_tiles));
+    const int64_t wanted = ceil_div(kBlocks, out_blocks * in_tiles);
     const int64_t most = ceil_div(rows, kLeastRows);
     const int64_t cut = wanted < most ? wanted : most;
     chunks = cut > 1 ? cut : 1;
@@ -133,6 +169,22 @@ struct GradientChunks {
     return chunks > 1 ? chunks * (out * in + out) * int64_t(sizeof(float)) + 64 : 0;
   }
 };
+
+// Bytes of workspace that serve the products of a convolution: packed weights of (depth, columns) on a CPU, and the
+// chunks of the weights' gradient.
+struct PackedShape {
+  int64_t depth, columns;
+};
+inline int64_t product_workspace(const GradientChunks& gradient, int64_t out, int64_t in,
+                                 std::initializer_list<PackedShape> packed) {
+  int64_t bytes = gradient.workspace_bytes(out, in);
+  if (kOneThread) {
+    for (const PackedShape& shape : packed) {
+      bytes = std::max<int64_t>(bytes, packed_elements(shape.depth, shape.columns) * int64_t(sizeof(float)));
+    }
+  }
+  return (bytes + 255) / 256 * 256;
+}
 
 inline fw_status add_chunks(const Launcher& launcher, const float* partial, fw_address dst, int64_t count,
                             int64_t chunks) {
@@ -152,13 +204,10 @@ fw_status weights_gradient(const Launcher& launcher, const Left& left, const Rig
   if (diff_bias != 0) {
     bias = direct ? reinterpret_cast<float*>(diff_bias) : partial + cut.chunks * out * in;
   }
-  const int out_tiles = int(ceil_div(out, Accumulator::kRows));
   const bool aligned = in % 4 == 0 && reinterpret_cast<uintptr_t>(partial) % 16 == 0;
-  const int64_t shared = shared_bytes<float>(int64_t(kGradientRowStep) * Accumulator::kRows) +
-                         shared_bytes<float>(int64_t(kGradientRowStep) * Accumulator::kColumns) +
-                         shared_bytes<float>(Accumulator::kRows) + shared_bytes<char>(Accumulator::kSharedBytes);
-  FW_TRY(launch<Kernel>(launcher, {out_tiles * ceil_div(in, Accumulator::kColumns), cut.chunks}, shared,
-                        {left, right, partial, bias, rows, cut.rows_per_chunk, out, in, out_tiles, aligned}));
+  FW_TRY(launch<Kernel>(
+      launcher, {cut.out_blocks * ceil_div(in, Accumulator::kColumns), cut.chunks}, Kernel::shared(cut.out_tiles),
+      {left, right, partial, bias, rows, cut.rows_per_chunk, out, in, cut.out_tiles, cut.out_blocks, aligned}));
   if (direct) {
     return FW_OK;
   }

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dense convolution of plain input before a BatchNorm (fused.h), as conv.cu's implicit products: the moments of the
+// result in the epilogue; for the weights' gradient, the result's BatchNorm on load.
+#include "conv/shape.h"
+#include "core/exec.h"
+#include "core/operations.h"
+#include "product/normed_rows.h"
+#include "product/statistics.h"
+#include "product/weights_gradient.h"
+
+namespace fusewire::FW_EXEC {
+
+void add_fused_conv(Operations& table);
+
+namespace {
+
+// Packed weights or partial gradients come first in the workspace, then the moments.
+int64_t moments_offset(const fw_conv& c, const Sizes& sizes) {
+  return product_workspace(GradientChunks(sizes.out_rows, c.out_channels, sizes.forward_depth), c.out_channels,
+                           sizes.forward_depth, {{sizes.forward_depth, c.out_channels}});
+}
+
+int64_t workspace_bytes(const fw_conv& c) {
+  const Sizes sizes(c);
+  return moments_offset(c, sizes) + Moments::bytes(StatisticsChunks(sizes.out_rows).chunks, c.out_channels);
+}
+
+fw_status forward(const Launcher& launcher, const fw_conv& c, float epsilon, float momentum, fw_address src,
+                  fw_address weights, fw_address gamma, fw_address beta, fw_address running_mean,
+                  fw_address running_var, fw_address dst, fw_address out_norm, fw_address workspace) {
+  const Sizes sizes(c);
+  const WeightsLayout layout = forward_layout(sizes, weights);
+  if (kOneThread) {
+    FW_TRY(pack(launcher, layout, sizes.forward_depth, c.out_channels, workspace));
+  }
+  return with_dtype(c.dtype, [&](auto t) {
+    using T = decltype(t);
+    return product_with_statistics<T>(launcher, source_patches<T>(c, sizes, src), layout, workspace, sizes.out_rows,
+                                      sizes.forward_depth, c.out_channels, dst,
+                                      {gamma, beta, running_mean, running_var, epsilon, momentum}, out_norm,
+                                      workspace + fw_address(moments_offset(c, sizes)));
+  });
+}
+
+fw_status backward_weights(const Launcher& launcher, const fw_conv& c, fw_address src, fw_address diff_out,
+                           fw_address dst, fw_address out_norm, fw_address out_gradient, fw_address diff_weights,
+                           fw_address workspace) {
+  const Sizes sizes(c);
+  return with_dtype(c.dtype, [&](auto t) {
+    using T = decltype(t);
+    const NormGradientRows<T> left{reinterpret_cast<const T*>(diff_out),
+                                   reinterpret_cast<const T*>(dst),
+                                   {reinterpret_cast<const float*>(out_norm), c.out_channels, FW_IDENTITY},
+                                   reinterpret_cast<const float*>(out_gradient),
+                                   nullptr,
+                                   0,
+                                   c.out_channels,
+                                   c.out_channels % 4 == 0 && (diff_out | dst | out_norm | out_gradient) % 16 == 0};
+    return weights_gradient(launcher, left, source_patches<T>(c, sizes, src), sizes.out_rows, c.out_channels,
+                            sizes.forward_depth, diff_weights, 0, workspace);
+  });
+}
+
+}  // namespace
+
+void add_fused_conv(Operations& table) {
+  table.fused_conv_workspace = workspace_bytes;
+  table.fused_conv_forward = forward;
+  table.fused_conv_backward_weights = backward_weights;
+}
+
+}  // namespace fusewire::FW_EXEC

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pointwise convolution between two BatchNorms (fused.h): the source's norm, activation and gate on load, the moments
+// of the result in the epilogue; backward, the result's BatchNorm on load. Bytes that must move: forward
+// rows*(in+out), backward data and backward weights rows*(in+2*out) elements each, and the weights once.
+#include "core/exec.h"
+#include "core/operations.h"
+#include "product/normed_rows.h"
+#include "product/product.h"
+#include "product/statistics.h"
+#include "product/weights_gradient.h"
+
+namespace fusewire::FW_EXEC {
+
+void add_fused_pointwise(Operations& table);
+
+namespace {
+
+int64_t rows_of(const fw_fused_pointwise& p) { return p.batch * p.pixels; }
+
+// Packed weights or partial gradients come first in the workspace, then the moments.
+int64_t moments_offset(const fw_fused_pointwise& p) {
+  return product_workspace(GradientChunks(rows_of(p), p.out_channels, p.in_channels), p.out_channels, p.in_channels,
+                           {{p.in_channels, p.out_channels}, {p.out_channels, p.in_channels}});
+}
+
+int64_t workspace_bytes(const fw_fused_pointwise& p) {
+  return moments_offset(p) + Moments::bytes(StatisticsChunks(rows_of(p)).chunks, p.out_channels);
+}
+
+template <class T>
+NormedRows<T> source(const fw_fused_pointwise& p, fw_address src, fw_address in_norm, fw_address gate) {
+  return {reinterpret_cast<const T*>(src),
+          {reinterpret_cast<const float*>(in_norm), p.in_channels, p.in_activation},
+          reinterpret_cast<const float*>(gate),
+          p.pixels,
+          p.in_channels,
+          p.in_channels % 4 == 0 && (src | in_norm | gate) % 16 == 0};
+}
+
+// The gradient of the raw result.
+template <class T>
+NormGradientRows<T> result_gradient(const fw_fused_pointwise& p, fw_address diff_out, fw_address image_scale,
+                                    fw_address dst, fw_address out_norm, fw_address out_gradient) {
+  return {reinterpret_cast<const T*>(diff_out),
+          reinterpret_cast<const T*>(dst),
+          {reinterpret_cast<const float*>(out_norm), p.out_channels, FW_IDENTITY},
+          reinterpret_cast<const float*>(out_gradient),
+          reinterpret_cast<const float*>(image_scale),
+          p.pixels,
+          p.out_channels,
+          p.out_channels % 4 == 0 && (diff_out | dst | out_norm | out_gradient) % 16 == 0};
+}
+
+fw_status forward(const Launcher& launcher, const fw_fused_pointwise& p, fw_address src, fw_address in_norm,
+                  fw_address gate, fw_address weights, fw_address gamma, fw_address beta, fw_address running_mean,
+                  fw_address running_var, fw_address dst, fw_address out_norm, fw_address workspace) {
+  const WeightsLayout layout{reinterpret_cast<const float*>(weights), p.in_channels, 1};
+  if (kOneThread) {
+    FW_TRY(pack(launcher, layout, p.in_channels, p.out_channels, workspace));
+  }
+  return with_dtype(p.dtype, [&](auto t) {
+    using T = decltype(t);
+    return product_with_statistics<T>(launcher, source<T>(p, src, in_norm, gate), layout, workspace, rows_of(p),
+                                      p.in_channels, p.out_channels, dst,
+                                      {gamma, beta, running_mean, running_var, p.epsilon, p.momentum}, out_norm,
+                                      workspace + fw_address(moments_offset(p)));
+  });
+}
+
+fw_status backward_data(const Launcher& launcher, const fw_fused_pointwise& p, fw_address diff_out,
+                        fw_address image_scale, fw_address dst, fw_address out_norm, fw_address out_gradient,
+                        fw_address weights, fw_address addend, fw_address diff_src, fw_address workspace) {
+  const WeightsLayout layout{reinterpret_cast<const float*>(weights), 1, p.in_channels};
+  if (kOneThread) {
+    FW_TRY(pack(launcher, layout, p.out_channels, p.in_channels, workspace));
+  }
+  return with_dtype(p.dtype, [&](auto t) {
+    using T = decltype(t);
+    const Epilogue<T> epilogue{reinterpret_cast<T*>(diff_src),
+                               nullptr,
+                               reinterpret_cast<const T*>(addend),
+                               nullptr,
+                               p.in_channels,
+                               FW_IDENTITY,
+                               p.in_channels % 4 == 0 && (diff_src | addend) % 16 == 0};
+    return ProductKernel<T, NormGradientRows<T>>::run_all(
+        launcher, {result_gradient<T>(p, diff_out, image_scale, dst, out_norm, out_gradient), layout,
+                   reinterpret_cast<const float*>(workspace), epilogue, rows_of(p), p.in_channels, p.out_channels, 1});
+  });
+}
+
+fw_status backward_weights(const Launcher& launcher, const fw_fused_pointwise& p, fw_address src, fw_address in_norm,
+                           fw_address gate, fw_address diff_out, fw_address image_scale, fw_address dst,
+                           fw_address out_norm, fw_address out_gradient, fw_address diff_weights,
+                           fw_address workspace) {
+  return with_dtype(p.dtype, [&](auto t) {
+    using T = decltype(t);
+    return weights_gradient(launcher, result_gradient<T>(p, diff_out, image_scale, dst, out_norm, out_gradient),
+                            source<T>(p, src, in_norm, gate), rows_of(p), p.out_channels, p.in_channels, diff_weights,
+                            0, workspace);
+  });
+}
+
+}  // namespace
+
+void add_fused_pointwise(Operations& table) {
+  table.fused_pointwise_workspace = workspace_bytes;
+  table.fused_pointwise_forward = forward;
+  table.fused_pointwise_backward_data = backward_data;
+  table.fused_pointwise_backward_weights = backward_weights;
+}
+
+}  // namespace fusewire::FW_EXEC
