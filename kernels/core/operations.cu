@@ -13,6 +13,7 @@ void add_pointwise(Operations& table);
 void add_batchnorm(Operations& table);
 void add_squeeze_excite(Operations& table);
 void add_residual(Operations& table);
+void add_norm(Operations& table);
 void add_head(Operations& table);
 void add_optimizer(Operations& table);
 void add_image(Operations& table);
@@ -28,6 +29,7 @@ const Operations& operations() {
     add_batchnorm(t);
     add_squeeze_excite(t);
     add_residual(t);
+    add_norm(t);
     add_head(t);
     add_optimizer(t);
     add_image(t);

@@ -90,16 +90,41 @@ struct Operations {
                                        fw_address diff_reduce_weights, fw_address diff_reduce_bias,
                                        fw_address diff_expand_weights, fw_address diff_expand_bias,
                                        fw_address workspace);
+  int64_t (*fused_squeeze_excite_workspace)(const fw_fused_squeeze_excite&);
+  fw_status (*fused_squeeze_excite_forward)(const Launcher&, const fw_fused_squeeze_excite&, fw_address src,
+                                            fw_address in_norm, fw_address reduce_weights, fw_address reduce_bias,
+                                            fw_address expand_weights, fw_address expand_bias, fw_address pooled,
+                                            fw_address hidden, fw_address gate, fw_address workspace);
+  fw_status (*fused_squeeze_excite_backward)(const Launcher&, const fw_fused_squeeze_excite&, fw_address src,
+                                             fw_address in_norm, fw_address diff, fw_address reduce_weights,
+                                             fw_address expand_weights, fw_address pooled, fw_address hidden,
+                                             fw_address gate, fw_address pool_gradient, fw_address diff_reduce_weights,
+                                             fw_address diff_reduce_bias, fw_address diff_expand_weights,
+                                             fw_address diff_expand_bias, fw_address diff_gamma, fw_address diff_beta,
+                                             fw_address in_gradient, fw_address workspace);
   // residual
   fw_status (*residual_forward)(const Launcher&, const fw_residual&, fw_address step, fw_address branch,
                                 fw_address skip, fw_address dst);
   fw_status (*residual_backward)(const Launcher&, const fw_residual&, fw_address step, fw_address diff_dst,
                                  fw_address diff_branch);
+  fw_status (*drop_connect_scales)(const Launcher&, const fw_residual&, fw_address step, fw_address scales);
+  fw_status (*fused_residual_forward)(const Launcher&, const fw_normed&, fw_address branch, fw_address norm,
+                                      fw_address image_scale, fw_address skip, fw_address skip_norm, fw_address dst);
+  // norm
+  int64_t (*normed_workspace)(const fw_normed&);
+  fw_status (*norm_gradient)(const Launcher&, const fw_normed&, fw_address src, fw_address norm, fw_address diff,
+                             fw_address image_scale, fw_address diff_gamma, fw_address diff_beta, fw_address gradient,
+                             fw_address workspace);
   // head
   int64_t (*mean_pool_workspace)(const fw_mean_pool&);
   fw_status (*mean_pool_forward)(const Launcher&, const fw_mean_pool&, fw_address src, fw_address dst,
                                  fw_address workspace);
   fw_status (*mean_pool_backward)(const Launcher&, const fw_mean_pool&, fw_address diff_dst, fw_address diff_src);
+  fw_status (*fused_mean_pool_forward)(const Launcher&, const fw_normed&, fw_address src, fw_address norm,
+                                       fw_address pooled, fw_address workspace);
+  fw_status (*fused_mean_pool_backward)(const Launcher&, const fw_normed&, fw_address src, fw_address norm,
+                                        fw_address diff_pooled, fw_address diff_src, fw_address diff_gamma,
+                                        fw_address diff_beta, fw_address gradient, fw_address workspace);
   int64_t (*dropout_head_workspace)(const fw_dropout_head&);
   fw_status (*dropout_head_forward)(const Launcher&, const fw_dropout_head&, fw_address step, fw_address pooled,
                                     fw_address weights, fw_address bias, fw_address labels, fw_address losses,

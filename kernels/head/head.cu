@@ -7,6 +7,7 @@ namespace fusewire::FW_EXEC {
 
 void add_head(Operations& table) {
   add_mean_pool(table);
+  add_fused_mean_pool(table);
   add_dropout_head_forward(table);
   add_dropout_head_backward(table);
   add_cross_entropy(table);

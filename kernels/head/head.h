@@ -11,6 +11,7 @@
 namespace fusewire::FW_EXEC {
 
 void add_mean_pool(Operations& table);
+void add_fused_mean_pool(Operations& table);
 void add_dropout_head_forward(Operations& table);
 void add_dropout_head_backward(Operations& table);
 void add_cross_entropy(Operations& table);

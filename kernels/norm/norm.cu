@@ -139,8 +139,8 @@ fw_status merge_norm_gradient(const Launcher& launcher, const float* partial, in
     const ColumnGrid grid = column_grid_second_stage<N>(1, chunks, channels);
     return launch<MergeNormGradientKernel<N>>(
         launcher, grid.grid(), sum_columns_shared<N, 2>(grid),
-        {grid, partial, float(rows), pointer<const float>(norm), pointer<float>(diff_gamma), pointer<float>(diff_beta),
-         pointer<float>(gradient)});
+        {grid, partial, float(rows > 0 ? rows : 1), pointer<const float>(norm), pointer<float>(diff_gamma),
+         pointer<float>(diff_beta), pointer<float>(gradient)});
   });
 }
 

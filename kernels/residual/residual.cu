@@ -69,9 +69,12 @@ fw_status backward(const Launcher& launcher, const fw_residual& problem, fw_addr
 
 }  // namespace
 
+void add_fused_residual(Operations& table);
+
 void add_residual(Operations& table) {
   table.residual_forward = run_residual;
   table.residual_backward = backward;
+  add_fused_residual(table);
 }
 
 }  // namespace fusewire::FW_EXEC

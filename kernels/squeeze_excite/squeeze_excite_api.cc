@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/call.h"
+#include "squeeze_excite/squeeze_excite_check.h"
 
 using namespace fusewire;
 
-namespace {
-
-fw_status check_problem(const char* operation, const fw_squeeze_excite* problem) {
+fw_status fusewire::check_squeeze_excite(const char* operation, const fw_squeeze_excite* problem) {
   FW_TRY(check_not_null(operation, "problem", problem));
   FW_TRY(check_dtype(operation, "dtype", problem->dtype));
   FW_TRY(check_activation(operation, problem->activation));
@@ -18,11 +16,9 @@ fw_status check_problem(const char* operation, const fw_squeeze_excite* problem)
                      {{"batch", problem->batch}, {"pixels", problem->pixels}, {"channels", problem->channels}});
 }
 
-}  // namespace
-
 fw_status fw_squeeze_excite_workspace(fw_stream stream, const fw_squeeze_excite* problem, int64_t* bytes) {
   constexpr const char* kOperation = "squeeze-excite workspace";
-  FW_TRY(check_problem(kOperation, problem));
+  FW_TRY(check_squeeze_excite(kOperation, problem));
   return query(stream, kOperation, bytes,
                [&](const Operations& operations) { return operations.squeeze_excite_workspace(*problem); });
 }
@@ -32,7 +28,7 @@ fw_status fw_squeeze_excite_forward(fw_stream stream, const fw_squeeze_excite* p
                                     fw_address expand_bias, fw_address pooled, fw_address hidden, fw_address gate,
                                     fw_address dst, fw_address workspace, int64_t workspace_bytes) {
   constexpr const char* kOperation = "squeeze-excite forward";
-  FW_TRY(check_problem(kOperation, problem));
+  FW_TRY(check_squeeze_excite(kOperation, problem));
   if (problem->batch > 0) {
     const int size = dtype_bytes(problem->dtype);
     FW_TRY(check_addresses(kOperation, {{"src", src, size},
@@ -62,7 +58,7 @@ fw_status fw_squeeze_excite_backward(fw_stream stream, const fw_squeeze_excite* 
                                      fw_address diff_expand_weights, fw_address diff_expand_bias, fw_address workspace,
                                      int64_t workspace_bytes) {
   constexpr const char* kOperation = "squeeze-excite backward";
-  FW_TRY(check_problem(kOperation, problem));
+  FW_TRY(check_squeeze_excite(kOperation, problem));
   const int size = dtype_bytes(problem->dtype);
   const bool empty = problem->batch == 0;
   FW_TRY(check_addresses(kOperation, {{"src", src, size, empty},

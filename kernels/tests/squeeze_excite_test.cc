@@ -2,107 +2,11 @@
 // Squeeze-and-excite: forward and all gradients against float64, large sums in f16, edges, errors.
 #include <cmath>
 
-#include "activation_reference.h"
 #include "device_fixture.h"
+#include "squeeze_excite_reference.h"
 
 namespace fusewire::test {
 namespace {
-
-using Doubles = std::vector<double>;
-
-Doubles doubles(const std::vector<float>& a) { return Doubles(a.begin(), a.end()); }
-
-double gate_reference(int32_t gate, double x) {
-  return gate == FW_SIGMOID ? 1 / (1 + std::exp(-x)) : std::min(std::max(x / 6 + 0.5, 0.0), 1.0);
-}
-double gate_gradient_reference(int32_t gate, double value) {
-  return gate == FW_SIGMOID ? value * (1 - value) : value > 0 && value < 1 ? 1.0 / 6 : 0;
-}
-
-template <class Real>
-struct Weights {
-  std::vector<Real> reduce, reduce_bias, expand, expand_bias;
-};
-
-struct Forward {
-  Doubles pooled, hidden, gate, dst;
-};
-
-Forward forward_reference(const fw_squeeze_excite& p, const Doubles& src, const Weights<double>& w) {
-  const auto batch = size_t(p.batch);
-  const auto pixels = size_t(p.pixels);
-  const auto channels = size_t(p.channels);
-  const auto squeezed = size_t(p.squeezed);
-  Forward f = {Doubles(batch * channels), Doubles(batch * squeezed), Doubles(batch * channels), Doubles(src.size())};
-  for (size_t n = 0; n < batch; n++) {
-    for (size_t i = 0; i < pixels * channels; i++) {
-      f.pooled[n * channels + i % channels] += src[n * pixels * channels + i] / double(pixels);
-    }
-    for (size_t s = 0; s < squeezed; s++) {
-      double sum = w.reduce_bias[s];
-      for (size_t c = 0; c < channels; c++) {
-        sum += w.reduce[s * channels + c] * f.pooled[n * channels + c];
-      }
-      f.hidden[n * squeezed + s] = sum;
-    }
-    for (size_t c = 0; c < channels; c++) {
-      double sum = w.expand_bias[c];
-      for (size_t s = 0; s < squeezed; s++) {
-        sum += w.expand[c * squeezed + s] * activate(p.activation, f.hidden[n * squeezed + s]);
-      }
-      f.gate[n * channels + c] = gate_reference(p.gate, sum);
-    }
-    for (size_t i = n * pixels * channels; i < (n + 1) * pixels * channels; i++) {
-      f.dst[i] = src[i] * f.gate[n * channels + i % channels];
-    }
-  }
-  return f;
-}
-
-struct Gradients {
-  Doubles src;
-  Weights<double> weights;
-};
-
-// The chain rule step by step, checked against finite differences of forward_reference() below.
-Gradients backward_reference(const fw_squeeze_excite& p, const Doubles& src, const Doubles& diff_dst,
-                             const Weights<double>& w) {
-  const Forward f = forward_reference(p, src, w);
-  const auto pixels = size_t(p.pixels);
-  const auto channels = size_t(p.channels);
-  const auto squeezed = size_t(p.squeezed);
-  Gradients g = {Doubles(src.size()),
-                 {Doubles(w.reduce.size()), Doubles(squeezed), Doubles(w.expand.size()), Doubles(channels)}};
-  for (size_t n = 0; n < size_t(p.batch); n++) {
-    Doubles expand(channels);
-    Doubles hidden(squeezed);
-    Doubles pooled(channels);
-    for (size_t i = 0; i < pixels * channels; i++) {
-      expand[i % channels] += diff_dst[n * pixels * channels + i] * src[n * pixels * channels + i];
-    }
-    for (size_t c = 0; c < channels; c++) {
-      expand[c] *= gate_gradient_reference(p.gate, f.gate[n * channels + c]);
-      g.weights.expand_bias[c] += expand[c];
-      for (size_t s = 0; s < squeezed; s++) {
-        const double h = f.hidden[n * squeezed + s];
-        g.weights.expand[c * squeezed + s] += expand[c] * activate(p.activation, h);
-        hidden[s] += expand[c] * w.expand[c * squeezed + s] * activate_gradient(p.activation, h);
-      }
-    }
-    for (size_t s = 0; s < squeezed; s++) {
-      g.weights.reduce_bias[s] += hidden[s];
-      for (size_t c = 0; c < channels; c++) {
-        g.weights.reduce[s * channels + c] += hidden[s] * f.pooled[n * channels + c];
-        pooled[c] += hidden[s] * w.reduce[s * channels + c];
-      }
-    }
-    for (size_t i = 0; i < pixels * channels; i++) {
-      const size_t at = n * pixels * channels + i;
-      g.src[at] = diff_dst[at] * f.gate[n * channels + i % channels] + pooled[i % channels] / double(pixels);
-    }
-  }
-  return g;
-}
 
 class SqueezeExciteTest : public DeviceTest {
  protected:
@@ -111,20 +15,12 @@ class SqueezeExciteTest : public DeviceTest {
   };
   struct BackwardResult {
     std::vector<float> src;
-    Weights<float> weights;
+    ExciteWeights<float> weights;
   };
 
   fw_squeeze_excite problem(int32_t dtype, int64_t batch, int64_t pixels, int64_t channels, int64_t squeezed,
                             int32_t activation = FW_SILU, int32_t gate = FW_SIGMOID) const {
     return {dtype, activation, gate, 0, batch, pixels, channels, squeezed};
-  }
-  Weights<float> weights(const fw_squeeze_excite& p, uint64_t seed) const {
-    const float scale = 1 / std::sqrt(float(p.channels));
-    return {random_reals(seed, p.squeezed * p.channels, FW_F32, 0, 2 * scale), random_reals(seed + 1, p.squeezed),
-            random_reals(seed + 2, p.squeezed * p.channels, FW_F32, 0, 0.5f), random_reals(seed + 3, p.channels)};
-  }
-  static Weights<double> in_double(const Weights<float>& w) {
-    return {doubles(w.reduce), doubles(w.reduce_bias), doubles(w.expand), doubles(w.expand_bias)};
   }
   int64_t workspace_bytes(const fw_squeeze_excite& p) const {
     int64_t bytes = 0;
@@ -132,7 +28,7 @@ class SqueezeExciteTest : public DeviceTest {
     return bytes;
   }
 
-  ForwardResult forward(const fw_squeeze_excite& p, const std::vector<float>& src, const Weights<float>& w,
+  ForwardResult forward(const fw_squeeze_excite& p, const std::vector<float>& src, const ExciteWeights<float>& w,
                         int64_t misalignment = 0) {
     Buffer x(stream(), p.dtype, src, misalignment);
     Buffer y(stream(), p.dtype, int64_t(src.size()), misalignment);
@@ -151,7 +47,7 @@ class SqueezeExciteTest : public DeviceTest {
   }
 
   BackwardResult backward(const fw_squeeze_excite& p, const std::vector<float>& src, const std::vector<float>& diff_dst,
-                          const Weights<float>& w, const ForwardResult& f, bool in_place = false) {
+                          const ExciteWeights<float>& w, const ForwardResult& f, bool in_place = false) {
     Buffer x = buffer(p.dtype, src);
     Buffer dy = buffer(p.dtype, diff_dst);
     Buffer dx = buffer(p.dtype, int64_t(src.size()));
@@ -180,14 +76,14 @@ class SqueezeExciteTest : public DeviceTest {
     const int64_t count = p.batch * p.pixels * p.channels;
     const std::vector<float> src = random_reals(seed, count, p.dtype, 0.5f, 1);
     const std::vector<float> diff_dst = random_reals(seed + 1, count, p.dtype);
-    const Weights<float> w = weights(p, seed + 2);
-    const Forward expected = forward_reference(p, doubles(src), in_double(w));
+    const ExciteWeights<float> w = random_weights(p, seed + 2);
+    const ExciteForward expected = excite_forward(p, doubles(src), in_double(w));
     const ForwardResult got = forward(p, src, w, int64_t(seed % 2));
     EXPECT_TRUE(rule_of_two(FW_F32, expected.pooled, got.pooled));
     EXPECT_TRUE(rule_of_two(FW_F32, expected.hidden, got.hidden));
     EXPECT_TRUE(rule_of_two(FW_F32, expected.gate, got.gate));
     EXPECT_TRUE(rule_of_two(p.dtype, expected.dst, got.dst));
-    const Gradients g = backward_reference(p, doubles(src), doubles(diff_dst), in_double(w));
+    const ExciteGradients g = excite_backward(p, doubles(src), doubles(diff_dst), in_double(w));
     for (const bool in_place : {false, true}) {
       const BackwardResult back = backward(p, src, diff_dst, w, got, in_place);
       EXPECT_TRUE(rule_of_two(p.dtype, g.src, back.src, 3));
@@ -205,13 +101,13 @@ TEST(SqueezeExciteReference, BackwardIsTheDerivativeOfForward) {
     const fw_squeeze_excite p = {FW_F32, FW_SILU, gate, 0, 2, 3, 5, 2};
     const Doubles src = doubles(random_reals(1, 30));
     const Doubles diff_dst = doubles(random_reals(2, 30));
-    const Weights<double> w = {doubles(random_reals(3, 10)), doubles(random_reals(4, 2)), doubles(random_reals(5, 10)),
-                               doubles(random_reals(6, 5))};
-    const Gradients g = backward_reference(p, src, diff_dst, w);
+    const ExciteWeights<double> w = {doubles(random_reals(3, 10)), doubles(random_reals(4, 2)),
+                                     doubles(random_reals(5, 10)), doubles(random_reals(6, 5))};
+    const ExciteGradients g = excite_backward(p, src, diff_dst, w);
     const auto check = [&](const Doubles& expected, Doubles a, auto forward) {
       std::vector<float> differences;
       const auto loss = [&] {
-        const Forward f = forward(a);
+        const ExciteForward f = forward(a);
         double sum = 0;
         for (size_t i = 0; i < f.dst.size(); i++) {
           sum += f.dst[i] * diff_dst[i];
@@ -228,18 +124,18 @@ TEST(SqueezeExciteReference, BackwardIsTheDerivativeOfForward) {
       }
       EXPECT_TRUE(close_to(expected, differences, 1e-5, 1e-7));
     };
-    check(g.src, src, [&](const Doubles& a) { return forward_reference(p, a, w); });
+    check(g.src, src, [&](const Doubles& a) { return excite_forward(p, a, w); });
     check(g.weights.reduce, w.reduce, [&](const Doubles& a) {
-      return forward_reference(p, src, {a, w.reduce_bias, w.expand, w.expand_bias});
+      return excite_forward(p, src, {a, w.reduce_bias, w.expand, w.expand_bias});
     });
     check(g.weights.reduce_bias, w.reduce_bias, [&](const Doubles& a) {
-      return forward_reference(p, src, {w.reduce, a, w.expand, w.expand_bias});
+      return excite_forward(p, src, {w.reduce, a, w.expand, w.expand_bias});
     });
     check(g.weights.expand, w.expand, [&](const Doubles& a) {
-      return forward_reference(p, src, {w.reduce, w.reduce_bias, a, w.expand_bias});
+      return excite_forward(p, src, {w.reduce, w.reduce_bias, a, w.expand_bias});
     });
     check(g.weights.expand_bias, w.expand_bias, [&](const Doubles& a) {
-      return forward_reference(p, src, {w.reduce, w.reduce_bias, w.expand, a});
+      return excite_forward(p, src, {w.reduce, w.reduce_bias, w.expand, a});
     });
   }
 }
@@ -274,7 +170,7 @@ TEST_P(SqueezeExciteTest, ExactOnIntegers) {
   for (const int64_t channels : {1, 3, 16, 40}) {
     const fw_squeeze_excite p = problem(FW_F32, 2, 64, channels, 4);
     const std::vector<float> src = random_integers(1, 2 * 64 * channels, 8);
-    Weights<float> w = weights(p, 1);
+    ExciteWeights<float> w = random_weights(p, 1);
     w.expand.assign(w.expand.size(), 0);
     w.expand_bias.assign(w.expand_bias.size(), 0);
     Doubles half;
@@ -283,7 +179,7 @@ TEST_P(SqueezeExciteTest, ExactOnIntegers) {
     }
     const ForwardResult got = forward(p, src, w);
     EXPECT_TRUE(exactly_equal(half, got.dst));
-    EXPECT_TRUE(exactly_equal(forward_reference(p, doubles(src), in_double(w)).pooled, got.pooled));
+    EXPECT_TRUE(exactly_equal(excite_forward(p, doubles(src), in_double(w)).pooled, got.pooled));
     const BackwardResult back = backward(p, src, src, w, got);
     EXPECT_TRUE(exactly_equal(half, back.src));
   }
@@ -292,11 +188,11 @@ TEST_P(SqueezeExciteTest, ExactOnIntegers) {
 TEST_P(SqueezeExciteTest, SumsBeyondF16) {
   const fw_squeeze_excite p = problem(FW_F16, 1, slow() ? 300 : 12544, 9, 2);
   const std::vector<float> src(size_t(p.pixels * 9), 60000);
-  Weights<float> w = weights(p, 1);
+  ExciteWeights<float> w = random_weights(p, 1);
   w.reduce.assign(w.reduce.size(), 1e-5f);
   const ForwardResult got = forward(p, src, w);
   EXPECT_TRUE(rule_of_two(FW_F32, Doubles(9, 60000), got.pooled));
-  const Forward expected = forward_reference(p, doubles(src), in_double(w));
+  const ExciteForward expected = excite_forward(p, doubles(src), in_double(w));
   EXPECT_TRUE(rule_of_two(FW_F16, expected.dst, got.dst));
 }
 
@@ -305,7 +201,7 @@ TEST_P(SqueezeExciteTest, NaNStaysInItsImage) {
     const fw_squeeze_excite p = problem(FW_F32, 3, 10, 12, 3, FW_RELU, gate);
     std::vector<float> src = random_reals(1, 360);
     src[130] = NAN;
-    const ForwardResult got = forward(p, src, weights(p, 2));
+    const ForwardResult got = forward(p, src, random_weights(p, 2));
     for (size_t i = 0; i < got.dst.size(); i++) {
       ASSERT_EQ(i / 120 == 1, std::isnan(got.dst[i])) << i;
     }
@@ -316,7 +212,7 @@ TEST_P(SqueezeExciteTest, Deterministic) {
   const fw_squeeze_excite p = problem(FW_F32, 3, slow() ? 200 : 3000, 40, 10);
   const std::vector<float> src = random_reals(1, p.batch * p.pixels * p.channels);
   const std::vector<float> diff_dst = random_reals(2, p.batch * p.pixels * p.channels);
-  const Weights<float> w = weights(p, 3);
+  const ExciteWeights<float> w = random_weights(p, 3);
   expect_deterministic([&] {
     ForwardResult f = forward(p, src, w);
     BackwardResult b = backward(p, src, diff_dst, w, f);
@@ -329,12 +225,12 @@ TEST_P(SqueezeExciteTest, Deterministic) {
 
 TEST_P(SqueezeExciteTest, EmptyBatchHasZeroGradients) {
   const fw_squeeze_excite p = problem(FW_F32, 0, 10, 12, 3);
-  const BackwardResult b = backward(p, {}, {}, weights(p, 1), {});
+  const BackwardResult b = backward(p, {}, {}, random_weights(p, 1), {});
   EXPECT_EQ(std::vector<float>(36, 0), b.weights.reduce);
   EXPECT_EQ(std::vector<float>(3, 0), b.weights.reduce_bias);
   EXPECT_EQ(std::vector<float>(36, 0), b.weights.expand);
   EXPECT_EQ(std::vector<float>(12, 0), b.weights.expand_bias);
-  EXPECT_TRUE(forward(p, {}, weights(p, 1)).dst.empty());
+  EXPECT_TRUE(forward(p, {}, random_weights(p, 1)).dst.empty());
 }
 
 TEST_P(SqueezeExciteTest, RefusesWhatDoesNotFit) {

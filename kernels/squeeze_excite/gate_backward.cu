@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+// Back through squeeze-and-excite's two layers, two launches:
+//   (1) one block per image: e = gradient before the gate's function, from sums over pixels of the gate's gradient,
+//       h[s] = act'(hidden[s]) * sum_c e[c]*expand_weights[c,s], diff_pooled[c] = sum_s
+//       h[s]*reduce_weights[s,c]/pixels;
+//   (2) the parameters' gradients, sums over the batch of outer products.
+#include "core/columns.h"
+#include "core/exec.h"
+#include "squeeze_excite/squeeze_excite.h"
+
+namespace fusewire::FW_EXEC {
+namespace {
+
+// N: lanes of channels, L: lanes of the squeezed width.
+template <int N, int L>
+struct ExciteGateBackwardKernel {
+  struct Params {
+    ColumnGrid grid;  // of the sum over channels: rows are channels, columns squeezed units; tiles are looped over
+    int64_t pixels, channels, squeezed;
+    int activation, gate_kind;
+    ExciteSums chunk_sums;  // the gate's gradient and, for norm_sums, the four sums after it
+    const float* gate;
+    const float* hidden;
+    const float* expand_weights;
+    const float* reduce_weights;
+    float* diff_expand;
+    float* activated;
+    float* diff_hidden;
+    float* diff_pooled;
+    float* norm_sums;  // (batch, 2, channels), or nullptr
+  };
+  static constexpr int kThreads = kColumnThreads;
+
+  struct HiddenSum {
+    const Params& p;
+    FW_DEVICE void add(const RowChunk& chunk, const RowRun& run, int lanes, Vec<L>* sums) const {
+      const float* e = p.diff_expand + chunk.image * p.channels;
+#pragma unroll 4
+      for (int64_t c = run.row; c < run.end; c += run.step) {
+        const Vec<L> w = load_part<L>(p.expand_weights + c * p.squeezed + run.channel, lanes);
+        sums[0] = fma(w, Vec<L>(e[c]), sums[0]);
+      }
+    }
+    FW_DEVICE void finish(const RowChunk& chunk, int64_t s, int lanes, const Vec<L>* sums) const {
+      const int64_t at = chunk.image * p.squeezed + s;
+      const Vec<L> hidden = load_part<L>(p.hidden + at, lanes);
+      store_part<L>(p.activated + at, activate(p.activation, hidden), lanes);
+      store_part<L>(p.diff_hidden + at, sums[0] * activate_gradient(p.activation, hidden), lanes);
+    }
+  };
+
+  FW_DEVICE static void run(const Params& p, Block& block) {
+    gate_gradient(p, block);
+    block.sync();
+    for (int64_t tile = 0; tile < p.grid.tiles; tile++) {
+      Block place = block;  // every tile uses the same shared memory
+      place.y = tile;
+      sum_columns<L, 1>(p.grid, place, HiddenSum{p});
+      block.sync();
+    }
+    pooled_gradient(p, block);
+  }
+
+  FW_DEVICE static void gate_gradient(const Params& p, const Block& block) {
+    const float* sums = p.chunk_sums.image(block.x);
+    for (int64_t c = int64_t(block.thread) * N; c < p.channels; c += int64_t(block.threads) * N) {
+      const int lanes = p.channels - c < N ? int(p.channels - c) : N;
+      Vec<N> sum(0.0f);
+#pragma unroll 4
+      for (int64_t chunk = 0; chunk < p.chunk_sums.chunks; chunk++) {
+        sum += load_part<N>(sums + chunk * p.chunk_sums.stride + c, lanes);
+      }
+      const int64_t at = block.x * p.channels + c;
+      const Vec<N> gate = load_part<N>(p.gate + at, lanes);
+      store_part<N>(p.diff_expand + at, sum * excite_gate_gradient(p.gate_kind, gate), lanes);
+    }
+  }
+
+  FW_DEVICE static void pooled_gradient(const Params& p, const Block& block) {
+    constexpr int kVectors = kOneThread ? 4 : 1;
+    const float* h = p.diff_hidden + block.x * p.squeezed;
+    const float scale = 1.0f / float(p.pixels);
+    for (int64_t c = int64_t(block.thread) * kVectors * N; c < p.channels; c += int64_t(block.threads) * kVectors * N) {
+      Vec<N> sums[kVectors];
+      int lanes[kVectors];
+#pragma unroll
+      for (int v = 0; v < kVectors; v++) {
+        const int64_t left = p.channels - c - v * N;
+        sums[v] = Vec<N>(0.0f);
+        lanes[v] = left < 0 ? 0 : left < N ? int(left) : N;
+      }
+      for (int64_t s = 0; s < p.squeezed; s++) {
+        const Vec<N> d(h[s]);
+#pragma unroll
+        for (int v = 0; v < kVectors; v++) {
+          sums[v] = fma(load_part<N>(p.reduce_weights + s * p.channels + c + v * N, lanes[v]), d, sums[v]);
+        }
+      }
+#pragma unroll
+      for (int v = 0; v < kVectors; v++) {
+        store_part<N>(p.diff_pooled + block.x * p.channels + c + v * N, sums[v] * scale, lanes[v]);
+        if (p.norm_sums != nullptr && lanes[v] > 0) {
+          norm_sums(p, block, c + v * N, lanes[v], sums[v] * scale);
+        }
+      }
+    }
+  }
+
+  // An image's share of the BatchNorm's sums of g and g*h, see fw_fused_squeeze_excite_backward().
+  FW_DEVICE static void norm_sums(const Params& p, const Block& block, int64_t c, int lanes, Vec<N> diff_pooled) {
+    Vec<N> s[4];
+#pragma unroll
+    for (int k = 0; k < 4; k++) {
+      s[k] = Vec<N>(0.0f);
+    }
+    const float* sums = p.chunk_sums.image(block.x) + c;
+    for (int64_t chunk = 0; chunk < p.chunk_sums.chunks; chunk++, sums += p.chunk_sums.stride) {
+#pragma unroll
+      for (int k = 0; k < 4; k++) {
+        s[k] += load_part<N>(sums + (k + 1) * p.channels, lanes);
+      }
+    }
+    const Vec<N> gate = load_part<N>(p.gate + block.x * p.channels + c, lanes);
+    float* out = p.norm_sums + block.x * 2 * p.channels + c;
+    store_part<N>(out, fma(gate, s[0], diff_pooled * s[1]), lanes);
+    store_part<N>(out + p.channels, fma(gate, s[2], diff_pooled * s[3]), lanes);
+  }
+};
+
+// dst[i,j] = sum_n a[n,i]*b[n,j] and bias[i] = sum_n a[n,i]: four rows i and one vector of j per thread.
+struct OuterSum {
+  const float* a;
+  const float* b;
+  float* dst;
+  float* bias;
+  int64_t rows, columns;
+
+  static constexpr int kRows = 4;
+
+  template <int N>
+  FW_HOST_DEVICE int64_t items() const {
+    return (rows + kRows - 1) / kRows * ((columns + N - 1) / N);
+  }
+
+  template <int N>
+  FW_DEVICE void add(int64_t batch, int64_t item) const {
+    const int64_t vectors = (columns + N - 1) / N;
+    const int64_t i = item / vectors * kRows;
+    const int64_t j = item % vectors * N;
+    const int lanes = columns - j < N ? int(columns - j) : N;
+    Vec<N> sums[kRows];
+    float totals[kRows];
+    int64_t at[kRows];  // rows past the end repeat the last
+#pragma unroll
+    for (int r = 0; r < kRows; r++) {
+      sums[r] = Vec<N>(0.0f);
+      totals[r] = 0;
+      at[r] = i + r < rows ? i + r : rows - 1;
+    }
+    for (int64_t n = 0; n < batch; n++) {
+      const Vec<N> x = load_part<N>(b + n * columns + j, lanes);
+#pragma unroll
+      for (int r = 0; r < kRows; r++) {
+        const float y = a[n * rows + at[r]];
+        sums[r] = fma(x, Vec<N>(y), sums[r]);
+        totals[r] += y;
+      }
+    }
+#pragma unroll
+    for (int r = 0; r < kRows; r++) {
+      if (i + r < rows) {
+        store_part<N>(dst + (i + r) * columns + j, sums[r], lanes);
+        if (j == 0) {
+          bias[i + r] = totals[r];
+        }
+      }
+    }
+  }
+};
+
+template <int N, int L>
+struct ExciteWeightsKernel {
+  struct Params {
+    OuterSum reduce, expand;
+    int64_t batch;
+  };
+  static constexpr int kThreads = 128;
+  static constexpr int64_t kItems = kOneThread ? 64 : kThreads;  // of a block
+
+  FW_DEVICE static void run(const Params& p, Block& block) {
+    const int64_t reduce_items = p.reduce.template items<N>();
+    const int64_t all_items = reduce_items + p.expand.template items<L>();
+    for (int64_t i = block.x * kItems + block.thread; i < (block.x + 1) * kItems && i < all_items; i += block.threads) {
+      if (i < reduce_items) {
+        p.reduce.template add<N>(p.batch, i);
+      } else {
+        p.expand.template add<L>(p.batch, i - reduce_items);
+      }
+    }
+  }
+};
+
+}  // namespace
+
+fw_status excite_gate_backward(const Launcher& launcher, const fw_squeeze_excite& problem, const ExciteSums& sums,
+                               const ExciteBackward& a) {
+  const auto in = [](fw_address address) { return reinterpret_cast<const float*>(address); };
+  const auto out = [](fw_address address) { return reinterpret_cast<float*>(address); };
+  const fw_address channel_addresses = address_of(sums.values) | address_of(a.workspace) | a.reduce_weights | a.pooled |
+                                       a.gate | a.diff_pooled | a.diff_reduce_weights;
+  const fw_address squeezed_addresses = a.expand_weights | a.hidden | a.diff_expand_weights;
+  const ExciteWorkspace parts = excite_workspace(problem);
+  float* w = a.workspace;
+  return with_excite_lanes(problem, channel_addresses, squeezed_addresses, [&](auto lanes, auto squeezed) {
+    constexpr int N = decltype(lanes)::value;
+    constexpr int L = decltype(squeezed)::value;
+    if (problem.batch > 0) {
+      const ColumnGrid sum = column_grid_second_stage<L>(problem.batch, problem.channels, problem.squeezed);
+      FW_TRY((launch<ExciteGateBackwardKernel<N, L>>(
+          launcher, {problem.batch}, sum_columns_shared<L, 1>(sum),
+          {sum, problem.pixels, problem.channels, problem.squeezed, problem.activation, problem.gate, sums, in(a.gate),
+           in(a.hidden), in(a.expand_weights), in(a.reduce_weights), w + parts.diff_expand, w + parts.activated,
+           w + parts.diff_hidden, out(a.diff_pooled), a.norm_sums})));
+    }
+    using Weights = ExciteWeightsKernel<N, L>;
+    const OuterSum reduce = {w + parts.diff_hidden,   in(a.pooled),     out(a.diff_reduce_weights),
+                             out(a.diff_reduce_bias), problem.squeezed, problem.channels};
+    const OuterSum expand = {w + parts.diff_expand,   w + parts.activated, out(a.diff_expand_weights),
+                             out(a.diff_expand_bias), problem.channels,    problem.squeezed};
+    const int64_t items = reduce.items<N>() + expand.items<L>();
+    return launch<Weights>(launcher, {ceil_div(items, Weights::kItems)}, 0, {reduce, expand, problem.batch});
+  });
+}
+
+}  // namespace fusewire::FW_EXEC
