@@ -8,6 +8,7 @@ namespace fusewire::FW_EXEC {
 void add_convert(Operations& table);
 void add_random(Operations& table);
 void add_depthwise(Operations& table);
+void add_fused_depthwise(Operations& table);
 void add_conv(Operations& table);
 void add_pointwise(Operations& table);
 void add_batchnorm(Operations& table);
@@ -24,6 +25,7 @@ const Operations& operations() {
     add_convert(t);
     add_random(t);
     add_depthwise(t);
+    add_fused_depthwise(t);
     add_conv(t);
     add_pointwise(t);
     add_batchnorm(t);

@@ -25,6 +25,12 @@ struct Operations {
                                        fw_address diff_src);
   fw_status (*depthwise_backward_weights)(const Launcher&, const fw_conv&, fw_address src, fw_address diff_dst,
                                           fw_address diff_weights, fw_address diff_bias, fw_address workspace);
+  // fused depthwise
+  int64_t (*fused_depthwise_workspace)(const fw_fused_depthwise&);
+  fw_status (*fused_depthwise_forward)(const Launcher&, const fw_fused_depthwise&, fw_address src, fw_address in_norm,
+                                       fw_address weights, fw_address gamma, fw_address beta, fw_address running_mean,
+                                       fw_address running_var, fw_address dst, fw_address out_norm,
+                                       fw_address workspace);
   // conv
   int64_t (*conv_workspace)(const fw_conv&);
   fw_status (*conv_forward)(const Launcher&, const fw_conv&, fw_address src, fw_address weights, fw_address bias,

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/call.h"
+#include "depthwise/depthwise_api.h"
 
 using namespace fusewire;
 
-namespace {
-
-fw_status check_depthwise(const char* operation, const fw_conv* conv) {
+fw_status fusewire::check_depthwise(const char* operation, const fw_conv* conv) {
   int64_t out_height = 0;
   int64_t out_width = 0;
   FW_TRY(check_conv(operation, conv, &out_height, &out_width));
@@ -26,8 +24,6 @@ fw_status check_depthwise(const char* operation, const fw_conv* conv) {
                       {"kernel_width", conv->kernel_width},
                       {"in_channels", conv->in_channels}});
 }
-
-}  // namespace
 
 fw_status fw_depthwise_workspace(fw_stream stream, const fw_conv* conv, int64_t* bytes) {
   constexpr const char* kOperation = "depthwise workspace";
