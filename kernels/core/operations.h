@@ -31,6 +31,12 @@ struct Operations {
                                        fw_address weights, fw_address gamma, fw_address beta, fw_address running_mean,
                                        fw_address running_var, fw_address dst, fw_address out_norm,
                                        fw_address workspace);
+  fw_status (*fused_depthwise_backward)(const Launcher&, const fw_fused_depthwise&, fw_address src, fw_address in_norm,
+                                        fw_address weights, fw_address dst, fw_address out_norm,
+                                        fw_address out_gradient, fw_address diff, fw_address gate,
+                                        fw_address pool_gradient, fw_address diff_src, fw_address diff_weights,
+                                        fw_address diff_gamma, fw_address diff_beta, fw_address in_gradient,
+                                        fw_address workspace);
   // conv
   int64_t (*conv_workspace)(const fw_conv&);
   fw_status (*conv_forward)(const Launcher&, const fw_conv&, fw_address src, fw_address weights, fw_address bias,

@@ -212,7 +212,7 @@ struct AddChunksKernel {
     float* diff_bias;  // or nullptr
     int64_t chunks;
     int64_t weights;  // taps * channels
-    int64_t total;    // weights + channels
+    int64_t total;    // weights, and channels where the chunks have a bias
   };
 
   FW_DEVICE static void run(const Params& p, Block& block) {
@@ -316,15 +316,18 @@ fw_status depthwise_weights_gradient(const Launcher& launcher, int32_t dtype, co
   if (chunks > 0) {
     FW_TRY(run_stage_1(launcher, dtype, problem));
   }
+  return depthwise_add_chunks(launcher, s, problem.partials, chunks, problem.diff_weights, problem.diff_bias, true);
+}
+
+fw_status depthwise_add_chunks(const Launcher& launcher, const DepthwiseShape& s, const float* partials, int64_t chunks,
+                               float* diff_weights, float* diff_bias, bool with_bias) {
   const int64_t weights = int64_t(s.kernel_height) * s.kernel_width * s.channels;
-  const auto addresses =
-      fw_address(reinterpret_cast<uintptr_t>(problem.partials) | reinterpret_cast<uintptr_t>(problem.diff_weights));
+  const auto addresses = fw_address(reinterpret_cast<uintptr_t>(partials) | reinterpret_cast<uintptr_t>(diff_weights));
   return with_lanes<float>(s.channels, addresses, [&](auto lanes) {
     using Kernel = AddChunksKernel<decltype(lanes)::value>;
-    const int64_t total = weights + s.channels;
+    const int64_t total = weights + (with_bias ? s.channels : 0);
     const int64_t blocks = ceil_div(ceil_div(total, decltype(lanes)::value), Kernel::kItems);
-    return launch<Kernel>(launcher, {blocks}, 0,
-                          {problem.partials, problem.diff_weights, problem.diff_bias, chunks, weights, total});
+    return launch<Kernel>(launcher, {blocks}, 0, {partials, diff_weights, diff_bias, chunks, weights, total});
   });
 }
 

@@ -15,9 +15,9 @@ template <class T, int K, int S>
 struct FusedForwardKernel {
   static constexpr int kThreads = 128;
   static constexpr int N = kLanes<T>;
-  static constexpr int kTile = 7;                     // columns of dst
-  static constexpr int kAtOnce = kOneThread ? 1 : 4;  // loads that a thread has under way while it stages
-  static constexpr int kMomentVectors = 3;            // shift, sum, squares
+  static constexpr int kTile = kOneThread || N < 8 ? 7 : 4;  // columns of dst; a GPU thread has few registers
+  static constexpr int kAtOnce = kOneThread ? 1 : 4;         // loads that a thread has under way while it stages
+  static constexpr int kMomentVectors = 3;                   // shift, sum, squares
 
   struct Params {
     DepthwiseShape shape;
@@ -266,22 +266,6 @@ fw_status run_tuned(const Launcher& launcher, FusedForward* problem) {
   problem->moments.chunks = p.walk.chunks();
   p.moments = problem->moments;
   return launch<Kernel>(launcher, {p.walk.blocks}, Kernel::shared(p.walk), p);
-}
-
-// f(T(), K, S) as types for a tuned problem, else other().
-template <class F, class G>
-auto with_tuned(const DepthwiseShape& s, F f, G other) {
-  const bool one = s.stride_height == 1;
-  switch (tuned_kernel(s)) {
-    case 3:
-      return one ? f(LanesTag<3>(), LanesTag<1>()) : f(LanesTag<3>(), LanesTag<2>());
-    case 5:
-      return one ? f(LanesTag<5>(), LanesTag<1>()) : f(LanesTag<5>(), LanesTag<2>());
-    case 7:
-      return one ? f(LanesTag<7>(), LanesTag<1>()) : f(LanesTag<7>(), LanesTag<2>());
-    default:
-      return other();
-  }
 }
 
 fw_address address(const void* p) { return fw_address(reinterpret_cast<uintptr_t>(p)); }

@@ -201,6 +201,9 @@ struct Chunks {
 };
 Chunks depthwise_chunks(const DepthwiseShape& shape, int32_t dtype);
 fw_status depthwise_weights_gradient(const Launcher& launcher, int32_t dtype, const WeightsGradient& problem);
+// Adds chunks of partial sums, (chunks, taps, channels) or with a bias (chunks, taps + 1, channels), in their order.
+fw_status depthwise_add_chunks(const Launcher& launcher, const DepthwiseShape& shape, const float* partials,
+                               int64_t chunks, float* diff_weights, float* diff_bias, bool with_bias);
 fw_status depthwise_partials_any(const Launcher& launcher, int32_t dtype, const WeightsGradient& problem);
 
 }  // namespace fusewire::FW_EXEC
