@@ -44,7 +44,7 @@ cpp_tidy() {
   mkdir -p $folder/first
   # CMake writes one entry of {...} for each compilation; g++ knows a few flags that clang does not.
   awk 'BEGIN { RS = "},?\n"; ORS = ""; print "[\n" }
-       /"file":/ && !/FW_EXEC=(cpu_v4|checked)/ {
+       /"file":/ && !/FW_EXEC=(cpu_v4|checked|metered|probe_metered)/ {
          sub(/^\[\n/, ""); gsub(/ -mprefer-vector-width=[0-9]+/, ""); gsub(/ -Wno-maybe-uninitialized/, "")
          print (kept++ ? ",\n" : "") $0 "}"
        }

@@ -126,6 +126,9 @@ const std::vector<Device*>& devices() {
     if (auto checked = make_checked_device()) {
       made->push_back(checked.release());
     }
+    if (auto metered = make_metered_device()) {
+      made->push_back(metered.release());
+    }
     return made;
   }();
   return *list;
@@ -210,6 +213,8 @@ fw_status fw_stream_create(int32_t device, fw_stream* stream) {
   state->device_index = device;
   FW_TRY(found->stream_create(&state->native));
   state->launcher.cuda_stream = state->native;
+  state->meter = found->make_meter();
+  state->launcher.meter = state->meter.get();
   *stream = streams().add(std::move(state));
   return FW_OK;
 }

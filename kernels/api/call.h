@@ -16,6 +16,7 @@ struct StreamState {
   Device* device = nullptr;
   int32_t device_index = 0;
   void* native = nullptr;
+  std::shared_ptr<Meter> meter;
   Launcher launcher;
 };
 

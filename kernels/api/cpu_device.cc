@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPU as a device, and the checked device of test builds. Streams are synchronous, so events are time stamps.
+// The CPU as a device, and the checked device of test builds.
+#include "api/cpu_device.h"
+
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -13,7 +15,6 @@
 #include <mutex>
 #include <string>
 
-#include "api/device.h"
 #include "core/pool.h"
 
 namespace fusewire {
@@ -38,18 +39,12 @@ const Operations& operations();
 
 namespace {
 
-constexpr size_t kAlignment = 256;
 // From 4 MiB on, memory is asked for in huge pages: kernels walk through images in steps of a row of channels, which
 // with pages of 4 KiB costs a fifth to a third of their time in page translation.
 constexpr size_t kHugePage = size_t(2) << 20;
 
-struct Level {
-  const char* name;
-  const Operations* operations;
-};
-
 // The best level this processor has; FUSEWIRE_CPU=x86-64-v3 caps it. Operations are nullptr below x86-64-v3.
-Level choose_level() {
+CpuLevel choose_level() {
 #if defined(FW_HAVE_X86_LEVELS)
   __builtin_cpu_init();
   const char* cap = std::getenv("FUSEWIRE_CPU");
@@ -101,79 +96,12 @@ struct TimeStamp {
   std::chrono::steady_clock::time_point time;
 };
 
-class CpuDevice : public Device {
- public:
-  explicit CpuDevice(Level level) : level_(level) {}
-
-  fw_device_kind kind() const override { return FW_CPU; }
-  const Operations& operations() const override { return *level_.operations; }
-
-  fw_status info(fw_device_info* info) override {
-    std::memset(info, 0, sizeof(*info));
-    info->kind = kind();
-    info->processors = core_count();
-    info->total_memory = int64_t(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-    info->free_memory = available_memory();
-    std::snprintf(info->name, sizeof(info->name), "%s", processor_name().c_str());
-    std::snprintf(info->level, sizeof(info->level), "%s", level_.name);
-    return FW_OK;
-  }
-
-  void* allocate(int64_t bytes) override {
-    const size_t alignment = size_t(bytes) >= 2 * kHugePage ? kHugePage : kAlignment;
-    const size_t rounded = (size_t(bytes) + alignment - 1) / alignment * alignment;
-    void* memory = rounded < size_t(bytes) ? nullptr : std::aligned_alloc(alignment, rounded);
-    if (memory != nullptr && alignment == kHugePage) {
-      madvise(memory, rounded, MADV_HUGEPAGE);  // advice: where it is not taken, nothing is lost
-    }
-    return memory;
-  }
-  void free(void* memory) override { std::free(memory); }
-
-  fw_status stream_create(void** stream) override {
-    *stream = nullptr;
-    return FW_OK;
-  }
-  void stream_destroy(void*) override {}
-  fw_status stream_synchronize(const Launcher&) override { return FW_OK; }
-
-  fw_status event_create(void** event) override {
-    *event = new TimeStamp{std::chrono::steady_clock::now()};
-    return FW_OK;
-  }
-  void event_destroy(void* event) override { delete static_cast<TimeStamp*>(event); }
-  fw_status event_record(void* event, const Launcher&) override {
-    static_cast<TimeStamp*>(event)->time = std::chrono::steady_clock::now();
-    return FW_OK;
-  }
-  fw_status event_synchronize(void*) override { return FW_OK; }
-  fw_status event_wait(void*, const Launcher&) override { return FW_OK; }
-  fw_status event_elapsed(void* start, void* end, float* milliseconds) override {
-    *milliseconds = std::chrono::duration<float, std::milli>(static_cast<TimeStamp*>(end)->time -
-                                                             static_cast<TimeStamp*>(start)->time)
-                        .count();
-    return FW_OK;
-  }
-
-  fw_status copy(const Launcher&, void* dst, const void* src, int64_t bytes, Copy) override {
-    std::memmove(dst, src, size_t(bytes));
-    return FW_OK;
-  }
-  fw_status fill(const Launcher&, void* dst, uint8_t value, int64_t bytes) override {
-    std::memset(dst, value, size_t(bytes));
-    return FW_OK;
-  }
-
- protected:
-  Level level_;
-};
-
 #if defined(FW_HAVE_CHECKED)
 
 // Memory is poisoned with NaN and has guard bands that are checked after every operation.
 class CheckedDevice : public CpuDevice {
  public:
-  CheckedDevice() : CpuDevice(Level{"checked", &checked::operations()}) {}
+  CheckedDevice() : CpuDevice(CpuLevel{"checked", &checked::operations()}) {}
 
   fw_device_kind kind() const override { return FW_CHECKED; }
 
@@ -229,8 +157,73 @@ class CheckedDevice : public CpuDevice {
 
 }  // namespace
 
+fw_status CpuDevice::info(fw_device_info* info) {
+  std::memset(info, 0, sizeof(*info));
+  info->kind = kind();
+  info->processors = core_count();
+  info->total_memory = int64_t(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  info->free_memory = available_memory();
+  std::snprintf(info->name, sizeof(info->name), "%s", processor_name().c_str());
+  std::snprintf(info->level, sizeof(info->level), "%s", level_.name);
+  return FW_OK;
+}
+
+void* CpuDevice::allocate(int64_t bytes) {
+  const size_t alignment = size_t(bytes) >= 2 * kHugePage ? kHugePage : kAlignment;
+  const size_t rounded = (size_t(bytes) + alignment - 1) / alignment * alignment;
+  void* memory = rounded < size_t(bytes) ? nullptr : std::aligned_alloc(alignment, rounded);
+  if (memory != nullptr && alignment == kHugePage) {
+    madvise(memory, rounded, MADV_HUGEPAGE);  // advice: where it is not taken, nothing is lost
+  }
+  return memory;
+}
+
+void CpuDevice::free(void* memory) { std::free(memory); }
+
+fw_status CpuDevice::stream_create(void** stream) {
+  *stream = nullptr;
+  return FW_OK;
+}
+
+void CpuDevice::stream_destroy(void*) {}
+
+fw_status CpuDevice::stream_synchronize(const Launcher&) { return FW_OK; }
+
+fw_status CpuDevice::event_create(void** event) {
+  *event = new TimeStamp{std::chrono::steady_clock::now()};
+  return FW_OK;
+}
+
+void CpuDevice::event_destroy(void* event) { delete static_cast<TimeStamp*>(event); }
+
+fw_status CpuDevice::event_record(void* event, const Launcher&) {
+  static_cast<TimeStamp*>(event)->time = std::chrono::steady_clock::now();
+  return FW_OK;
+}
+
+fw_status CpuDevice::event_synchronize(void*) { return FW_OK; }
+
+fw_status CpuDevice::event_wait(void*, const Launcher&) { return FW_OK; }
+
+fw_status CpuDevice::event_elapsed(void* start, void* end, float* milliseconds) {
+  *milliseconds = std::chrono::duration<float, std::milli>(static_cast<TimeStamp*>(end)->time -
+                                                           static_cast<TimeStamp*>(start)->time)
+                      .count();
+  return FW_OK;
+}
+
+fw_status CpuDevice::copy(const Launcher&, void* dst, const void* src, int64_t bytes, Copy) {
+  std::memmove(dst, src, size_t(bytes));
+  return FW_OK;
+}
+
+fw_status CpuDevice::fill(const Launcher&, void* dst, uint8_t value, int64_t bytes) {
+  std::memset(dst, value, size_t(bytes));
+  return FW_OK;
+}
+
 std::unique_ptr<Device> make_cpu_device() {
-  const Level level = choose_level();
+  const CpuLevel level = choose_level();
   return level.operations == nullptr ? nullptr : std::make_unique<CpuDevice>(level);
 }
 

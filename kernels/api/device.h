@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A device behind the C API: memory, streams, copies and the operations compiled for it. Implementations: cpu_device.cc
-// (also the checked device) and cuda_device.cu, absent in builds without nvcc.
+// (also the checked device), meter/metered_device.cc, and cuda_device.cu, absent in builds without nvcc.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,8 @@
 #include "core/operations.h"
 
 namespace fusewire {
+
+class Meter;
 
 class Device {
  public:
@@ -28,6 +30,9 @@ class Device {
   virtual void free(void* memory) = 0;
   // Checked devices: an error if a guard band round an allocation was written to.
   virtual fw_status check_guards(const char* operation) { return operation == nullptr ? FW_INTERNAL : FW_OK; }
+
+  // Metered devices: what counts the bytes of one stream.
+  virtual std::shared_ptr<Meter> make_meter() { return nullptr; }
 
   // Streams and events are opaque pointers of the implementation; nullptr is a valid one.
   virtual fw_status stream_create(void** stream) = 0;
@@ -51,6 +56,8 @@ const std::vector<Device*>& devices();
 std::unique_ptr<Device> make_cpu_device();
 // Checked execution, or nullptr in builds without it.
 std::unique_ptr<Device> make_checked_device();
+// Metered execution, or nullptr in builds without it.
+std::unique_ptr<Device> make_metered_device();
 // Appends the CUDA devices that can be used; when there are none, returns why not, else "".
 const char* add_cuda_devices(std::vector<Device*>* list);
 int cuda_driver_version();

@@ -3,8 +3,9 @@
 //   FW_EXEC_CUDA     nvcc, one thread per CUDA thread
 //   FW_EXEC_CPU      g++, a block has one thread that works on native SIMD vectors
 //   FW_EXEC_CHECKED  g++, a block has as many threads as on the GPU, run as fibers (tests only)
-// and FW_EXEC to the namespace of the execution (cuda, cpu_v3, cpu_v4, ..., checked), so that the same kernel compiled
-// for several executions lives in one library. Kernels include this header only and never ask where they run: what
+// and FW_EXEC to the namespace of the execution (cuda, cpu_v3, cpu_v4, ..., checked, metered), so that the same kernel
+// compiled for several executions lives in one library. FW_EXEC_METERED beside FW_EXEC_CPU is the CPU's execution with
+// every load and store counted, see meter/hooks.cc. Kernels include this header only and never ask where they run: what
 // differs is behind Block, Vec, the collectives and a few constants below.
 #pragma once
 

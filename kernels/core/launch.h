@@ -15,6 +15,10 @@
 #include "core/launcher.h"
 #include "core/pool.h"
 
+#if defined(FW_EXEC_METERED)
+#include "meter/launch.h"
+#endif
+
 namespace fusewire::FW_EXEC {
 
 struct Grid {
@@ -45,7 +49,13 @@ struct CpuLaunch {
 template <class Kernel>
 fw_status launch(const Launcher& launcher, Grid grid, int64_t shared, const typename Kernel::Params& params) {
   const CpuLaunch<Kernel> task{params, grid};
-  if (!run_blocks(launcher.threads, grid.x * grid.y * grid.z, shared, &CpuLaunch<Kernel>::run, &task)) {
+#if defined(FW_EXEC_METERED)
+  const MeteredLaunch metered(launcher.meter);
+  constexpr int threads = 1;  // the calling one, which the meter listens to
+#else
+  const int threads = launcher.threads;
+#endif
+  if (!run_blocks(threads, grid.x * grid.y * grid.z, shared, &CpuLaunch<Kernel>::run, &task)) {
     return fail(FW_OUT_OF_MEMORY, "%s: no %lld bytes of scratch memory for a CPU block", launcher.operation,
                 static_cast<long long>(shared));
   }

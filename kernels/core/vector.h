@@ -136,12 +136,13 @@ FW_DEVICE void store(f16* p, Vec<N> x) {
 #endif
 }
 
-// The first n lanes; the others read as 0 and are not written. Masked accesses touch no memory of the other lanes.
+// The first n lanes; the others read as 0 and are not written. Masked accesses touch no memory of the other lanes; the
+// metered execution goes lane by lane, since the compiler does not see the addresses of masked instructions.
 template <int N>
 FW_DEVICE Vec<N> load_first(const float* p, int n) {
 #if defined(__AVX512F__)
   return Vec<N>((SimdFloat)_mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p));
-#elif defined(__AVX2__)
+#elif defined(__AVX2__) && !defined(FW_EXEC_METERED)
   const SimdInt lane = {0, 1, 2, 3, 4, 5, 6, 7};
   return Vec<N>((SimdFloat)_mm256_maskload_ps(p, (__m256i)(lane < n)));
 #else
@@ -156,7 +157,7 @@ template <int N>
 FW_DEVICE void store_first(float* p, Vec<N> x, int n) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), (__m512)x.v);
-#elif defined(__AVX2__)
+#elif defined(__AVX2__) && !defined(FW_EXEC_METERED)
   const SimdInt lane = {0, 1, 2, 3, 4, 5, 6, 7};
   _mm256_maskstore_ps(p, (__m256i)(lane < n), (__m256)x.v);
 #else

@@ -16,6 +16,8 @@ std::vector<DeviceCase> device_cases() {
       cases.push_back({device, info.kind, 0, "cpu"});
     } else if (info.kind == FW_CUDA) {
       cases.push_back({device, info.kind, 0, "cuda" + std::to_string(device)});
+    } else if (info.kind == FW_METERED) {
+      cases.push_back({device, info.kind, 0, "metered"});
     } else {
       cases.push_back({device, info.kind, 0, "checked_ascending"});
       cases.push_back({device, info.kind, 1, "checked_descending"});
@@ -58,6 +60,9 @@ void DeviceTest::expect_deterministic(const std::function<std::vector<float>()>&
         EXPECT_TRUE(same_bits(first, run())) << "order " << order;
       }
       ASSERT_FW_OK(fw_stream_set_order(stream_, GetParam().order));
+      break;
+    case FW_METERED:
+      EXPECT_TRUE(same_bits(first, run()));
       break;
     default:
       for (int repeat = 0; repeat < 20; repeat++) {

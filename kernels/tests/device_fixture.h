@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tests that run on every device there is: the CPU, each GPU, and the checked device in ascending, descending and two
-// random thread orders. A test file writes
+// Tests that run on every device there is: the CPU, each GPU, the checked device in ascending, descending and two
+// random thread orders, and the metered device. A test file writes
 //   class ConvertTest : public DeviceTest {};
 //   FUSEWIRE_ON_EVERY_DEVICE(ConvertTest);
 //   TEST_P(ConvertTest, Rounds) { Buffer src = buffer(FW_F32, values); ... fw_convert(stream(), ...); }
@@ -40,8 +40,8 @@ class DeviceTest : public ::testing::TestWithParam<DeviceCase> {
 
   int32_t device() const { return GetParam().device; }
   fw_stream stream() const { return stream_; }
-  // The checked device runs every thread as a fiber: tests give it smaller problems.
-  bool slow() const { return GetParam().kind == FW_CHECKED; }
+  // The checked device runs every thread as a fiber, the metered one counts every access: they get smaller problems.
+  bool slow() const { return GetParam().kind == FW_CHECKED || GetParam().kind == FW_METERED; }
 
   Buffer buffer(int32_t dtype, int64_t count) const { return Buffer(stream_, dtype, count); }
   Buffer buffer(int32_t dtype, const std::vector<float>& values) const { return Buffer(stream_, dtype, values); }

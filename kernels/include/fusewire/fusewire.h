@@ -72,7 +72,8 @@ typedef enum fw_optimizer_kind { FW_SGD = 0, FW_RMSPROP = 1, FW_ADAMW = 2 } fw_o
 typedef enum fw_device_kind {
   FW_CPU = 0,
   FW_CUDA = 1,
-  FW_CHECKED = 2 /**< CPU emulation of GPU blocks for tests; only in builds made with FUSEWIRE_CHECKED */
+  FW_CHECKED = 2, /**< CPU emulation of GPU blocks for tests; only in builds made with FUSEWIRE_CHECKED */
+  FW_METERED = 3  /**< the CPU with every byte counted, see meter.h; only in builds made with FUSEWIRE_METERED */
 } fw_device_kind;
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -102,7 +103,10 @@ FW_API const char* fw_cuda_unavailable_reason(void);
 /** NVIDIA driver's CUDA version as major*1000+minor*10, 0 without a driver. */
 FW_API int32_t fw_cuda_driver_version(void);
 
-/** Number of devices: device 0 is the CPU, CUDA devices follow, the checked device (if built) is last. Never fails. */
+/**
+ * Number of devices: device 0 is the CPU, CUDA devices follow, then the checked device (if built), and the metered one
+ * (if built) is last. Never fails.
+ */
 FW_API int32_t fw_device_count(void);
 FW_API fw_status fw_device_info_get(int32_t device, fw_device_info* info);
 
