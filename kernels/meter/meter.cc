@@ -162,9 +162,9 @@ template <bool kWrite>
 void Meter::count(const Range& range, uintptr_t first, uintptr_t last) {
   fw_traffic& traffic = *range.traffic;
   (kWrite ? traffic.requested_written_bytes : traffic.requested_read_bytes) += int64_t(last - first + 1);
-  Sector* sectors = range.sectors.get() - (range.begin >> kSectorBits);
+  const uintptr_t base = range.begin >> kSectorBits;
   for (uintptr_t at = first >> kSectorBits; at <= last >> kSectorBits; at++) {
-    Sector& sector = sectors[at];
+    Sector& sector = range.sectors[at - base];
     uint32_t touched = ~0u;
     if (at == first >> kSectorBits) {
       touched &= ~0u << first % FW_SECTOR_BYTES;

@@ -21,7 +21,9 @@ public final class Device {
     /**
      * A GPU emulated on the CPU to find missing barriers and stray accesses; only in test builds.
      */
-    CHECKED
+    CHECKED,
+    /** The host's processor with every byte counted, see {@link Meter}; slow, for measuring. */
+    METERED
   }
 
   private final int index;
@@ -41,6 +43,7 @@ public final class Device {
           case CPU -> "cpu";
           case CUDA -> "cuda:" + cudaIndex;
           case CHECKED -> "checked";
+          case METERED -> "metered";
         };
     this.description = text(info, false);
     this.level = text(info, true);
@@ -54,6 +57,7 @@ public final class Device {
       case Fusewire.FW_CPU -> Kind.CPU;
       case Fusewire.FW_CUDA -> Kind.CUDA;
       case Fusewire.FW_CHECKED -> Kind.CHECKED;
+      case Fusewire.FW_METERED -> Kind.METERED;
       default ->
           throw new FusewireException(
               "The native library knows a device kind " + code + " that Java does not");
@@ -74,7 +78,9 @@ public final class Device {
 
   /** The devices, found once. */
   private static final class Devices {
-    static final List<Device> ALL = find();
+    static final List<Device> FOUND = find();
+    static final List<Device> ALL =
+        FOUND.stream().filter(d -> d.kind != Kind.METERED).collect(Collectors.toUnmodifiableList());
 
     private static List<Device> find() {
       List<Device> devices = new ArrayList<>();
@@ -92,7 +98,8 @@ public final class Device {
   }
 
   /**
-   * All devices: the CPU first, then CUDA devices, then the checked device where it is built.
+   * All devices: the CPU first, then CUDA devices, then the checked device where it is built. The
+   * metered device, which is no faster place to compute, is not among them.
    *
    * @return the devices, never empty
    * @throws DeviceUnavailableException if the native library is missing or does not load
@@ -109,6 +116,26 @@ public final class Device {
    */
   public static Device cpu() {
     return all().get(0);
+  }
+
+  /**
+   * The device that counts the bytes its operations move, for {@link Meter}.
+   *
+   * @return the metered device
+   * @throws UnsupportedException if the native library was built without it
+   */
+  public static Device metered() {
+    NativeLibrary.load();
+    return Devices.FOUND.stream()
+        .filter(d -> d.kind == Kind.METERED)
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new UnsupportedException(
+                    "The native library has no metered device: it was built without"
+                        + " FUSEWIRE_METERED or by another compiler than g++ ("
+                        + libraryBuildInfo()
+                        + ")"));
   }
 
   /**

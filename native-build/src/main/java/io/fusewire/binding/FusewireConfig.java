@@ -13,7 +13,10 @@ import org.bytedeco.javacpp.tools.InfoMapper;
  * call allocates anything in Java.
  */
 @Properties(
-    value = @Platform(cinclude = "fusewire/fusewire.h", link = "fusewire"),
+    value =
+        @Platform(
+            cinclude = {"fusewire/fusewire.h", "fusewire/meter.h"},
+            link = "fusewire"),
     target = "io.fusewire.binding",
     global = "io.fusewire.binding.Fusewire")
 public class FusewireConfig implements InfoMapper {
@@ -31,6 +34,7 @@ public class FusewireConfig implements InfoMapper {
     "fw_parameter", "Parameter",
     "fw_optimizer", "OptimizerProblem",
     "fw_image_batch", "ImageBatchProblem",
+    "fw_traffic", "MeterTraffic",
   };
 
   private static final String[] ENUMS = {
@@ -49,7 +53,7 @@ public class FusewireConfig implements InfoMapper {
   @Override
   public void map(InfoMap map) {
     map.put(new Info("FW_API").cppTypes().annotations());
-    map.put(new Info("FUSEWIRE_FUSEWIRE_H", "__cplusplus").define(false));
+    map.put(new Info("FUSEWIRE_FUSEWIRE_H", "FUSEWIRE_METER_H", "__cplusplus").define(false));
     for (String handle : new String[] {"fw_address", "fw_stream", "fw_event"}) {
       map.put(
           new Info(handle)
