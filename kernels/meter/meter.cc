@@ -47,9 +47,9 @@ fw_status Meter::watch(const char* operation, fw_address address, int64_t bytes,
   const auto next = ranges_.upper_bound(last);
   if (next != ranges_.begin() && std::prev(next)->second.last >= begin) {
     const Range& other = std::prev(next)->second;
+    const unsigned long long other_bytes = other.last - other.begin + 1;
     return fail(FW_INVALID_ARGUMENT, "%s: of %lld bytes at 0x%llx some are watched already: %llu bytes at 0x%llx",
-                operation, static_cast<long long>(bytes), static_cast<unsigned long long>(address),
-                static_cast<unsigned long long>(other.last - other.begin + 1),
+                operation, static_cast<long long>(bytes), static_cast<unsigned long long>(address), other_bytes,
                 static_cast<unsigned long long>(other.begin));
   }
   const size_t sectors = (last >> kSectorBits) - (begin >> kSectorBits) + 1;
