@@ -46,12 +46,7 @@ public final class BatchNorm {
     this.dtype = Checks.floating(name, dtype);
     Checks.notNull(name, "activation", activation);
     Checks.product(name, "src", 4, Math.max(rows, 1), channels);
-    if (!(epsilon >= 0 && epsilon < Float.POSITIVE_INFINITY)) {
-      throw new IllegalArgumentException(name + ": epsilon is " + epsilon + ", at least 0 fits");
-    }
-    if (!(momentum >= 0 && momentum <= 1)) {
-      throw new IllegalArgumentException(name + ": momentum is " + momentum + ", 0 to 1 fits");
-    }
+    NormChecks.settings(name, epsilon, momentum);
     NativeLibrary.load();
     this.problem =
         Struct.allocate(BatchNormProblem.class, BatchNormProblem::new)
@@ -101,16 +96,8 @@ public final class BatchNorm {
       Tensor dst,
       Tensor workspace) {
     long handle = Checks.stream(TRAINING, stream);
-    if (rows < 2) {
-      throw new IllegalArgumentException(TRAINING + ": rows is " + rows + ", at least 2 fit");
-    }
-    if ((runningMean == null) != (runningVar == null)) {
-      throw new IllegalArgumentException(
-          TRAINING
-              + ": "
-              + (runningMean == null ? "runningMean" : "runningVar")
-              + " is null but the other is not; both or none fit");
-    }
+    NormChecks.rows(TRAINING, rows);
+    NormChecks.running(TRAINING, runningMean, runningVar);
     long srcAddress = rows(TRAINING, "src", src, stream);
     long gammaAddress = vector(TRAINING, "gamma", gamma, stream);
     long betaAddress = vector(TRAINING, "beta", beta, stream);
@@ -212,9 +199,7 @@ public final class BatchNorm {
       Tensor diffBeta,
       Tensor workspace) {
     long handle = Checks.stream(BACKWARD, stream);
-    if (rows < 2) {
-      throw new IllegalArgumentException(BACKWARD + ": rows is " + rows + ", at least 2 fit");
-    }
+    NormChecks.rows(BACKWARD, rows);
     long srcAddress = rows(BACKWARD, "src", src, stream);
     long diffDstAddress = rows(BACKWARD, "diffDst", diffDst, stream);
     long gammaAddress = vector(BACKWARD, "gamma", gamma, stream);

@@ -261,6 +261,12 @@ final class Checks {
     return tensor == null ? 0 : tensor(operation, name, tensor, stream, dtype, a);
   }
 
+  /** A table that may be absent: address 0 for null. */
+  static long optional(
+      String operation, String name, Tensor tensor, Stream stream, DType dtype, long a, long b) {
+    return tensor == null ? 0 : tensor(operation, name, tensor, stream, dtype, a, b);
+  }
+
   static long optionalRows(
       String operation,
       String name,

@@ -27,6 +27,7 @@ final class OperationCalls {
     calls.squeezeExcite();
     calls.heads();
     calls.others();
+    calls.calls.addAll(FusedOperationCalls.all(lab, step));
     return calls.calls;
   }
 

@@ -226,6 +226,17 @@ class OperationErrorsTest {
     message("2^63-1", () -> new PointwiseConv(1L << 61, 8, 1, DType.F32, Activation.SILU));
     message("epsilon", () -> new BatchNorm(2, 1, DType.F32, Activation.SILU, -1, 0));
     message("momentum", () -> new BatchNorm(2, 1, DType.F32, Activation.SILU, 1, 2));
+    message("rows is 1", () -> new FusedPointwise(1, 1, 1, 1, DType.F32, Activation.SILU, 0, 0));
+    message("batch is 0", () -> new FusedPointwise(0, 4, 1, 1, DType.F32, Activation.SILU, 0, 0));
+    message("momentum is 2.0", () -> new FusedConv(unequal, DType.F32, 0, 2));
+    message("epsilon is NaN", () -> new FusedConv(unequal, DType.F32, Float.NaN, 0));
+    message(
+        "outChannels 4",
+        () -> new FusedDepthwise(unequal, DType.F32, Activation.SILU, Activation.SILU, 0, 0));
+    message("dtype is U8", () -> new NormGradient(1, 1, 1, DType.U8, Activation.SILU));
+    message("pixels is 0", () -> new FusedMeanPool(1, 0, 1, DType.F32, Activation.SILU));
+    message(
+        "dropRate is 1.0", () -> new FusedResidual(1, 1, 1, DType.F32, Activation.IDENTITY, 1, 0));
     message("dropRate is 1.0", () -> new Residual(1, 1, DType.F32, 1, 0));
     message("dropRate is NaN", () -> new Residual(1, 1, DType.F32, Float.NaN, 0));
     message("samples is 0", () -> head(0, 0.5f, 0));

@@ -8,14 +8,14 @@ import org.bytedeco.javacpp.tools.InfoMap;
 import org.bytedeco.javacpp.tools.InfoMapper;
 
 /**
- * Tells JavaCPP how to bind {@code fusewire/fusewire.h}: handles and device addresses become {@code
- * long}s, enumerators {@code int} constants, and the problem structs persistent classes, so that no
- * call allocates anything in Java.
+ * Tells JavaCPP how to bind {@code fusewire/fusewire.h} and {@code fusewire/fused.h}: handles and
+ * device addresses become {@code long}s, enumerators {@code int} constants, and the problem structs
+ * persistent classes, so that no call allocates anything in Java.
  */
 @Properties(
     value =
         @Platform(
-            cinclude = {"fusewire/fusewire.h", "fusewire/meter.h"},
+            cinclude = {"fusewire/fusewire.h", "fusewire/fused.h", "fusewire/meter.h"},
             link = "fusewire"),
     target = "io.fusewire.binding",
     global = "io.fusewire.binding.Fusewire")
@@ -35,6 +35,10 @@ public class FusewireConfig implements InfoMapper {
     "fw_optimizer", "OptimizerProblem",
     "fw_image_batch", "ImageBatchProblem",
     "fw_traffic", "MeterTraffic",
+    "fw_fused_pointwise", "FusedPointwiseProblem",
+    "fw_fused_depthwise", "FusedDepthwiseProblem",
+    "fw_fused_squeeze_excite", "FusedSqueezeExciteProblem",
+    "fw_normed", "NormedProblem",
   };
 
   private static final String[] ENUMS = {
@@ -53,7 +57,9 @@ public class FusewireConfig implements InfoMapper {
   @Override
   public void map(InfoMap map) {
     map.put(new Info("FW_API").cppTypes().annotations());
-    map.put(new Info("FUSEWIRE_FUSEWIRE_H", "FUSEWIRE_METER_H", "__cplusplus").define(false));
+    map.put(
+        new Info("FUSEWIRE_FUSEWIRE_H", "FUSEWIRE_FUSED_H", "FUSEWIRE_METER_H", "__cplusplus")
+            .define(false));
     for (String handle : new String[] {"fw_address", "fw_stream", "fw_event"}) {
       map.put(
           new Info(handle)
