@@ -8,9 +8,9 @@ import org.bytedeco.javacpp.tools.InfoMap;
 import org.bytedeco.javacpp.tools.InfoMapper;
 
 /**
- * Tells JavaCPP how to bind {@code fusewire/fusewire.h} and {@code fusewire/fused.h}: handles and
- * device addresses become {@code long}s, enumerators {@code int} constants, and the problem structs
- * persistent classes, so that no call allocates anything in Java.
+ * Tells JavaCPP how to bind the headers of the C API: handles and device addresses become {@code
+ * long}s, enumerators {@code int} constants, and the problem structs persistent classes, so that no
+ * call allocates anything in Java.
  */
 @Properties(
     value =
