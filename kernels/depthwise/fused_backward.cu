@@ -23,7 +23,6 @@ struct FusedBackwardKernel {
   static constexpr int kTile = kSteps * S;   // columns of diff_src
   static constexpr int kBack = (K - 1) / S;  // columns of d before a tile's first step
   static constexpr int kAtOnce = kOneThread ? 1 : 4;
-  static constexpr int kValues = 2 * kTile;  // of a thread: src - mean, and the activation's gradient, of a tile
 
   struct Params {
     DepthwiseShape shape;
@@ -46,7 +45,7 @@ struct FusedBackwardKernel {
     const int64_t vector = int64_t(N) * 4;
     const int64_t slot_bytes = (K * K + 2) * vector;
     const WalkMemory memory = {kSteps + kBack, kSteps, (kOneThread ? slot_bytes : 0) + K * K * vector,
-                               kOneThread ? kValues * vector : kThreads * (slot_bytes + kValues * vector)};
+                               kOneThread ? kTile * vector : kThreads * (slot_bytes + kTile * vector)};
     const int steps = (s.pad_left + s.in_width - 1) / S - s.pad_left / S + 1;
     return walk_images<N>(s.batch, s.in_height, int(ceil_div(steps, kSteps)), int(ceil_div(s.channels, N)), kThreads,
                           memory, [](int band) { return int(ceil_div(band + K - 2, S)) + 1; });
@@ -55,7 +54,7 @@ struct FusedBackwardKernel {
     const int64_t slots = w.slots(kThreads);
     return shared_bytes<float>(w.ring_elements<N>()) + shared_bytes<float>(int64_t(K) * K * w.group * N) +
            shared_bytes<float>(int64_t(K) * K * slots * N) + shared_bytes<float>(2 * slots * N) +
-           shared_bytes<float>(int64_t(kValues) * (kOneThread ? 1 : kThreads) * N);
+           shared_bytes<float>(int64_t(kTile) * (kOneThread ? 1 : kThreads) * N);
   }
 
   // What a block works with.
@@ -67,7 +66,7 @@ struct FusedBackwardKernel {
     float* weights;
     float* taps;            // (K*K, slots, N): the filter gradient of each slot
     float* sums;            // (2, slots, N)
-    float* values;          // (kValues, threads, N)
+    float* gradients;       // (kTile, threads, N): activation'(norm(src)) of a tile, until its sums are complete
     int first_row;          // row of dst that is the ring's row 0
     int first, begin, end;  // column of dst that is the ring's column 0; columns of the ring inside dst
 
@@ -79,7 +78,7 @@ struct FusedBackwardKernel {
           weights(block.template shared<float>(int64_t(K) * K * p.walk.group * N)),
           taps(block.template shared<float>(int64_t(K) * K * p.walk.slots(block.threads) * N)),
           sums(block.template shared<float>(int64_t(2) * p.walk.slots(block.threads) * N)),
-          values(block.template shared<float>(int64_t(kValues) * block.threads * N)),
+          gradients(block.template shared<float>(int64_t(kTile) * block.threads * N)),
           first_row((box.first_row + p.shape.pad_top + S * K - (K - 1)) / S - K),
           first(p.shape.pad_left / S + box.first_tile * kSteps - kBack),
           begin(first < 0 ? (-first < ring.columns ? -first : ring.columns) : 0) {
@@ -89,8 +88,8 @@ struct FusedBackwardKernel {
     FW_DEVICE int all_slots() const { return slots.workers * slots.vectors; }
     FW_DEVICE float* tap(int tap, int slot) const { return taps + tap_offset<K, N>(tap, slot, all_slots()); }
     FW_DEVICE float* sum(int k, int slot) const { return sums + (k * all_slots() + slot) * N; }
-    FW_DEVICE float* value(int k, int slot) const {
-      return values + (kOneThread ? k : k * kThreads + slot) * N;  // there, a slot is a thread
+    FW_DEVICE float* gradient(int i, int slot) const {
+      return gradients + (kOneThread ? i : i * kThreads + slot) * N;  // there, a slot is a thread
     }
     FW_DEVICE int channel(int v) const { return (box.first_vector + v) * N; }
   };
@@ -211,8 +210,7 @@ struct FusedBackwardKernel {
         const Vec<N> raw = load_part<N>(state.p.src + at + i * channels, lanes);
         Vec<N> gradient;
         activate_with_gradient(state.p.in.activation, norm.apply(raw), &x[i], &gradient);
-        store<N>(state.value(i, slot), raw - norm.mean);
-        store<N>(state.value(kTile + i, slot), gradient);
+        store<N>(state.gradient(i, slot), gradient);
       }
     }
     add_taps(state, in_row + s.pad_top, tile, slot, v, x, sum);
@@ -220,11 +218,12 @@ struct FusedBackwardKernel {
     FW_UNROLL
     for (int i = 0; i < kTile; i++) {
       if (unsigned(first + i) < unsigned(s.in_width)) {
-        const Vec<N> g = sum[i] * load<N>(state.value(kTile + i, slot));
+        const Vec<N> centred = load_part<N>(state.p.src + at + i * channels, lanes) - norm.mean;
+        const Vec<N> g = sum[i] * load<N>(state.gradient(i, slot));
         store_part<N>(state.p.diff_src + at + i * channels, g, lanes);
         const Vec<N> stored = as_stored<T>(g);
         total[0] += stored;
-        total[1] = fma(stored, load<N>(state.value(i, slot)), total[1]);
+        total[1] = fma(stored, centred, total[1]);
       }
     }
     sums[0] += total[0];

@@ -52,7 +52,8 @@ Walk walk_images(int batch, int rows, int tiles, int vectors, int threads, const
   w.rows = rows;
   w.images = batch;
   w.band = 1;
-  int64_t least_blocks = 0;
+  int64_t least_blocks = 0;  // wanted from segments where images do not give them; from runs of images where they do
+  int64_t most_blocks = 0;
   int64_t least_segment = 0;
   int group = 0;
   if (kOneThread) {
@@ -63,6 +64,7 @@ Walk walk_images(int batch, int rows, int tiles, int vectors, int threads, const
     constexpr int kLeastSpan = 4;
     constexpr int kLeastGroup = 2;
     least_blocks = 32;
+    most_blocks = 64;
     least_segment = 4;
     const int64_t columns = (kCache / std::min(kLeastGroup, vectors) - memory.vector_bytes) / (ring_rows(1) * N * 4);
     const int64_t span = std::max<int64_t>(kLeastSpan, (columns - memory.row_columns) / memory.more_columns + 1);
@@ -75,10 +77,10 @@ Walk walk_images(int batch, int rows, int tiles, int vectors, int threads, const
     group = int(std::min<int64_t>(group, ceil_div(vectors, groups)));
   } else {
     // A tile for every thread in each band, and little enough memory that several blocks share a multiprocessor.
-    constexpr int64_t kMemory = 56 << 10;
+    constexpr int64_t kMemory = 60 << 10;
     constexpr int kMostVectors = 16;
     constexpr int kMostSpan = 4;
-    least_blocks = 1024;
+    least_blocks = most_blocks = 512;
     group = int(ceil_div(vectors, ceil_div(vectors, kMostVectors)));
     w.spans = int(ceil_div(tiles, kMostSpan));
     w.span = int(ceil_div(tiles, w.spans));
@@ -107,7 +109,7 @@ Walk walk_images(int batch, int rows, int tiles, int vectors, int threads, const
   const int64_t segments = std::min(ceil_div(least_blocks, blocks), std::max<int64_t>(1, rows / least_segment));
   w.segment = int(ceil_div(rows, segments));
   w.segments = int(ceil_div(rows, w.segment));
-  w.run = int(std::min<int64_t>(std::max(1, batch), std::max<int64_t>(1, blocks / (2 * least_blocks))));
+  w.run = int(std::min<int64_t>(std::max(1, batch), std::max<int64_t>(1, blocks / most_blocks)));
   w.runs = int(ceil_div(batch, w.run));
   w.blocks = w.chunks() * w.groups;
   return w;
