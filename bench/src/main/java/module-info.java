@@ -7,8 +7,10 @@ module io.fusewire.bench {
   requires com.microsoft.onnxruntime;
   requires info.picocli;
   requires io.fusewire;
+  requires java.desktop;
   requires jmh.core;
   requires org.bytedeco.pytorch;
+  requires xchart;
 
   exports io.fusewire.bench.calls;
 

@@ -15,7 +15,12 @@ import picocli.CommandLine.Spec;
     synopsisSubcommandLabel = "COMMAND",
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {"0:measured, whatever came out", "1:failure", "2:wrong usage"},
-    subcommands = {ModelCommand.class, DepthwiseCommand.class, CallsCommand.class})
+    subcommands = {
+      ModelCommand.class,
+      DepthwiseCommand.class,
+      CallsCommand.class,
+      TrafficCommand.class
+    })
 public final class Main implements Runnable {
   @Spec private CommandSpec spec;
 

@@ -29,6 +29,7 @@ final class InferenceLayers {
   private final DType dtype;
   private final List<Step> steps;
   private final List<Loader> loaders = new ArrayList<>();
+  private final List<Slot> slots = new ArrayList<>();
   private long weightBytes;
   private Tensor buffer;
 
@@ -56,6 +57,11 @@ final class InferenceLayers {
     return weightBytes;
   }
 
+  /** The prepared weights, once they have their memory. */
+  List<Tensor> weights() {
+    return slots.stream().map(s -> s.tensor(buffer)).toList();
+  }
+
   void bind(Tensor weights) {
     buffer = weights;
   }
@@ -66,6 +72,7 @@ final class InferenceLayers {
 
   private Slot reserve(DType type, long... shape) {
     Slot slot = new Slot(weightBytes, type, shape);
+    slots.add(slot);
     long bytes = type.bytes();
     for (long extent : shape) {
       bytes *= extent;

@@ -227,6 +227,15 @@ public final class InferenceNetwork implements AutoCloseable {
     return program;
   }
 
+  /**
+   * The weights as the steps read them, for measuring.
+   *
+   * @return slices of one buffer
+   */
+  public List<Tensor> weights() {
+    return layers.weights();
+  }
+
   @Override
   public void close() {
     weights.close();

@@ -12,6 +12,7 @@ public final class Program {
   private final MemoryPlan plan;
   private final IdentityHashMap<Value, Tensor> tensors = new IdentityHashMap<>();
   private final Runnable[] runs;
+  private final Tensor[] workspaces;
 
   /**
    * Binds steps to an arena.
@@ -32,9 +33,11 @@ public final class Program {
       tensors.put(value, arena.slice(place.offset(), value.dtype(), value.shape()));
     }
     runs = new Runnable[steps.size()];
+    workspaces = new Tensor[steps.size()];
     for (int s = 0; s < runs.length; s++) {
       long bytes = steps.get(s).workspaceBytes();
       Tensor workspace = bytes == 0 ? null : arena.slice(plan.workspaceOffset(s), DType.U8, bytes);
+      workspaces[s] = workspace;
       runs[s] =
           steps
               .get(s)
@@ -100,5 +103,15 @@ public final class Program {
       throw new IllegalArgumentException("the program does not know " + value);
     }
     return tensor;
+  }
+
+  /**
+   * A step's workspace, for measuring it.
+   *
+   * @param step its number
+   * @return a U8 slice of the arena; null if the step needs none
+   */
+  public Tensor workspace(int step) {
+    return workspaces[step];
   }
 }

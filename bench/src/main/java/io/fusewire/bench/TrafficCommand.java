@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.bench;
+
+import io.fusewire.graph.InferenceNetwork;
+import io.fusewire.graph.TrainingNetwork;
+import io.fusewire.model.EfficientNet;
+import io.fusewire.model.EfficientNetBuilder;
+import io.fusewire.ops.DType;
+import io.fusewire.ops.Device;
+import io.fusewire.ops.Stream;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+/** Counts the bytes that a network moves. */
+@Command(
+    name = "traffic",
+    mixinStandardHelpOptions = true,
+    description = {
+      "The bytes that a network moves between memory and chip, step by step.",
+      "Every load and store of the kernels is counted on the metered device: the",
+      "distinct 32-byte sectors of each launch. Nothing is timed, and the numbers",
+      "are the same on every machine. Counted with N and 2N images, and shown per",
+      "image at batch 128."
+    })
+final class TrafficCommand implements Callable<Integer> {
+  /** The batch that weights, gradients and optimizer are shared out over. */
+  static final int SHARED_BATCH = 128;
+
+  @Spec private CommandSpec spec;
+
+  @Parameters(
+      paramLabel = "MODEL",
+      defaultValue = "b0",
+      description = "b0 to b7 (default: ${DEFAULT-VALUE}).")
+  private String model;
+
+  @Option(
+      names = "--dtype",
+      paramLabel = "TYPE",
+      defaultValue = "bf16",
+      converter = Converter.class,
+      description = "Storage of activations: f32, bf16 or f16 (default: ${DEFAULT-VALUE}).")
+  private DType dtype;
+
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      defaultValue = "2",
+      description = "The smaller number of images to count with (default: ${DEFAULT-VALUE}).")
+  private int batch;
+
+  @Option(
+      names = "--resolution",
+      paramLabel = "PIXELS",
+      description = "Input height and width (default: the model's own).")
+  private Integer resolution;
+
+  @ArgGroup private What what = new What();
+
+  @Option(names = "--tensors", description = "Also show what moves of every tensor of a step.")
+  private boolean tensors;
+
+  @Option(
+      names = "--json",
+      paramLabel = "FILE",
+      description = "Also write the numbers to a file, after a header on the machine.")
+  private Path json;
+
+  @Option(names = "--png", paramLabel = "FILE", description = "Also draw them as a bar chart.")
+  private Path png;
+
+  /** Training or inference. */
+  private static final class What {
+    @Option(
+        names = "--train",
+        description = "A training step with RMSProp and a moving average (the default).")
+    private boolean train;
+
+    @Option(names = "--inference", description = "A forward pass with folded BatchNorm.")
+    private boolean inference;
+  }
+
+  /** Only what activations can be stored in. */
+  private static final class Converter implements ITypeConverter<DType> {
+    @Override
+    public DType convert(String name) {
+      for (DType dtype : DType.values()) {
+        if (dtype.isFloating() && dtype.name().equalsIgnoreCase(name)) {
+          return dtype;
+        }
+      }
+      throw new TypeConversionException(
+          "there is no dtype '" + name + "'; there are f32, bf16, f16");
+    }
+  }
+
+  @Override
+  public Integer call() throws Exception {
+    EfficientNet net = net();
+    if (batch < 2) {
+      throw new ParameterException(
+          spec.commandLine(), "--batch is " + batch + "; at least 2 fits, for BatchNorm");
+    }
+    PrintWriter out = spec.commandLine().getOut();
+    try (Stream stream = Stream.open(Device.metered())) {
+      say("counting with " + batch + " images");
+      NetworkTraffic few = count(stream, net, batch);
+      say("counting with " + 2 * batch + " images");
+      NetworkTraffic many = count(stream, net, 2 * batch);
+      TrafficCounts counts = new TrafficCounts(few, many, SHARED_BATCH);
+      TrafficReport report = new TrafficReport(name(net), counts, memory(stream, net));
+      report.print(out, tensors);
+      if (json != null) {
+        Map<String, String> facts = Machine.facts(stream.device(), 1);
+        facts.put("images", batch + " and " + 2 * batch + ", per image at batch " + SHARED_BATCH);
+        Report.write(facts, report.entries(), json);
+        out.println("written to " + json);
+      }
+      if (png != null) {
+        TrafficChart.write(png, name(net), counts);
+        out.println("written to " + png);
+      }
+      out.flush();
+    }
+    return 0;
+  }
+
+  private EfficientNet net() {
+    try {
+      EfficientNetBuilder builder = EfficientNet.byName(model);
+      if (resolution != null) {
+        builder.resolution(resolution);
+      }
+      return builder.build();
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+    }
+  }
+
+  private NetworkTraffic count(Stream stream, EfficientNet net, int images) {
+    return what.inference
+        ? NetworkTraffic.infer(stream, net, images, dtype)
+        : NetworkTraffic.train(stream, net, images, dtype);
+  }
+
+  private long memory(Stream stream, EfficientNet net) {
+    var estimate =
+        what.inference
+            ? InferenceNetwork.estimate(stream, net, SHARED_BATCH, dtype, null)
+            : TrainingNetwork.estimate(
+                stream, net, SHARED_BATCH, dtype, null, NetworkTraffic.OPTIMIZER, true);
+    return estimate.totalBytes();
+  }
+
+  private String name(EfficientNet net) {
+    return "%s@%d/%s/%s"
+        .formatted(
+            net.name(),
+            net.resolution(),
+            what.inference ? "infer" : "train",
+            dtype.name().toLowerCase(Locale.ROOT));
+  }
+
+  private void say(String text) {
+    spec.commandLine().getErr().println("traffic: " + text);
+    spec.commandLine().getErr().flush();
+  }
+}
