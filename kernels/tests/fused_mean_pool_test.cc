@@ -100,9 +100,9 @@ TEST_P(FusedMeanPoolTest, WithoutNormTheValuesAsTheyAre) {
   for (const int64_t pixels : {4, 16, slow() ? 128 : 1024}) {
     const fw_normed p = {FW_BF16, FW_RELU, 2, pixels, 19};
     const std::vector<float> src = random_integers(1, p.batch * pixels * p.channels, 40);
-    std::vector<double> y;
-    for (const float x : src) {
-      y.push_back(x > 0 ? x : 0);
+    std::vector<double> y(src.size());
+    for (size_t i = 0; i < y.size(); i++) {
+      y[i] = src[i] > 0 ? src[i] : 0;
     }
     EXPECT_TRUE(exactly_equal(mean(p, y), forward(p, src, {}))) << pixels;
   }
