@@ -141,6 +141,18 @@ FW_DEVICE Vec<N> activate(int activation, Vec<N> x) {
   }
 }
 
+// act() of several vectors; chooses once.
+template <int N, int kCount>
+FW_DEVICE void activate_all(int activation, Vec<N> (&x)[kCount]) {
+  if (activation == FW_IDENTITY) {
+    return;
+  }
+  FW_UNROLL
+  for (int i = 0; i < kCount; i++) {
+    x[i] = activate(activation, x[i]);
+  }
+}
+
 // act'(x). At the corners of ReLU and ReLU6 the derivative is 0, as in PyTorch.
 template <int N>
 FW_DEVICE Vec<N> activate_gradient(int activation, Vec<N> x) {

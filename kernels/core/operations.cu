@@ -16,6 +16,7 @@ void add_squeeze_excite(Operations& table);
 void add_residual(Operations& table);
 void add_norm(Operations& table);
 void add_head(Operations& table);
+void add_mbconv(Operations& table);
 void add_optimizer(Operations& table);
 void add_image(Operations& table);
 
@@ -33,6 +34,7 @@ const Operations& operations() {
     add_residual(t);
     add_norm(t);
     add_head(t);
+    add_mbconv(t);
     add_optimizer(t);
     add_image(t);
     return t;

@@ -7,6 +7,7 @@
 #include "core/launcher.h"
 #include "fusewire/fused.h"
 #include "fusewire/fusewire.h"
+#include "fusewire/inference.h"
 
 namespace fusewire {
 
@@ -150,6 +151,16 @@ struct Operations {
                                       fw_address workspace);
   fw_status (*cross_entropy)(const Launcher&, const fw_dropout_head&, fw_address logits, fw_address labels,
                              fw_address losses, fw_address correct);
+  // mbconv
+  int64_t (*squeezed_depthwise_chunks)(const fw_squeezed_depthwise&);
+  fw_status (*squeezed_depthwise_forward)(const Launcher&, const fw_squeezed_depthwise&, fw_address src,
+                                          fw_address expand_weights, fw_address expand_bias, fw_address weights,
+                                          fw_address bias, fw_address dst, fw_address sums);
+  fw_status (*squeezed_gate_forward)(const Launcher&, const fw_squeeze_excite&, fw_address sums, int64_t chunks,
+                                     fw_address reduce_weights, fw_address reduce_bias, fw_address expand_weights,
+                                     fw_address expand_bias, fw_address pooled, fw_address hidden, fw_address gate);
+  fw_status (*gated_pointwise_forward)(const Launcher&, const fw_gated_pointwise&, fw_address src, fw_address gate,
+                                       fw_address packed, fw_address bias, fw_address residual, fw_address dst);
   // optimizer
   int64_t (*optimizer_workspace)(int64_t blocks);
   fw_status (*optimizer_gradients)(const Launcher&, const fw_optimizer&, fw_address table, int64_t parameters,

@@ -6,12 +6,14 @@
 // loads the next S input columns and adds each value to all the outputs it belongs to, which wait in R*A accumulators
 // (A = ceil(K/S) outputs of a row are open at a time). So an input value is loaded once per group of R rows, not K
 // times. Rows are shared between the groups through the cache.
+#include "core/pixel_sums.h"
 #include "depthwise/shape.h"
+#include "norm/norm.h"
 
 namespace fusewire::FW_EXEC {
 namespace {
 
-template <class T, int K, int S>
+template <class T, int K, int S, bool kSums>
 struct CorrelationKernel {
   static constexpr int kThreads = 128;
   static constexpr int N = kTunedLanes<T, K>;
@@ -26,6 +28,7 @@ struct CorrelationKernel {
     const float* weights;
     const float* bias;
     T* dst;
+    float* sums;  // (images, bands, channels); with kSums
     int activation;
     int first_tap, tap_step;  // 0 and 1, or K*K-1 and -1 for flipped weights
   };
@@ -34,13 +37,45 @@ struct CorrelationKernel {
     const Share share(p.cut, block.x);
     const int items = share.items(p.cut);
     const int ahead = block.threads * items_ahead(p.cut);
+    // A place for every item's sum; one thread adds all items of a vector in one place.
+    float* totals = block.template shared<float>(kSums ? places(p.cut) * N : 0);
+    if constexpr (kSums && kOneThread) {
+      for (int v = 0; v < share.vectors; v++) {
+        store<N>(totals + v * N, Vec<N>(0.0f));
+      }
+    }
     for (int i = block.thread; i < items; i += block.threads) {
-      run_strip(p, share, Item(p.cut, share, i), Item(p.cut, share, i + ahead));
+      const Vec<N> total = run_strip(p, share, Item(p.cut, share, i), Item(p.cut, share, i + ahead));
+      if constexpr (kSums) {
+        float* place = totals + (kOneThread ? i % share.vectors : i) * N;
+        store<N>(place, kOneThread ? load<N>(place) + total : total);
+      }
+    }
+    if constexpr (kSums) {
+      block.sync();
+      write_sums(p, block, share, items, totals);
     }
   }
 
-  // `next` is an item to come, which memory is asked for meanwhile.
-  FW_DEVICE static void run_strip(const Params& p, const Share& share, const Item& item, const Item& next) {
+  // Items of a block, or its vectors where one thread adds their sums up.
+  static FW_HOST_DEVICE int64_t places(const Cut& cut) {
+    return kOneThread ? cut.group : int64_t(cut.band) * cut.strips * cut.group;
+  }
+
+  FW_DEVICE static void write_sums(const Params& p, const Block& block, const Share& share, int items,
+                                   const float* totals) {
+    const int64_t chunk = block.x / p.cut.groups;
+    for (int v = block.thread; v < share.vectors; v += block.threads) {
+      Vec<N> total(0.0f);
+      for (int i = v; i < (kOneThread ? share.vectors : items); i += share.vectors) {
+        total += load<N>(totals + i * N);
+      }
+      store<N>(p.sums + chunk * p.shape.channels + vector_channel<N>(share.first_vector + v, p.shape.channels), total);
+    }
+  }
+
+  // `next` is an item to come, which memory is asked for meanwhile. Returns the sum of the strip, with kSums.
+  FW_DEVICE static Vec<N> run_strip(const Params& p, const Share& share, const Item& item, const Item& next) {
     const DepthwiseShape& shape = p.shape;
     const int64_t channels = shape.channels;
     const int channel = vector_channel<N>(item.vector, shape.channels);
@@ -78,6 +113,7 @@ struct CorrelationKernel {
     const int64_t dst_ahead = rows_ahead * out_stride + channels_ahead;
     const bool all_ahead = next.row == share.first_row;  // below the first row, all but the last rows were read before
     const bool last_row_exists = out_row + kRows <= shape.out_height;
+    Vec<N> total(0.0f);
     int column = item.first * S - shape.pad_left;
     for (int step = 0; step < item.width + kOpen - 1; step++) {
       FW_UNROLL
@@ -113,7 +149,11 @@ struct CorrelationKernel {
         for (int row = 0; row < kRows; row++) {
           prefetch_for_store(out + row * out_stride + dst_ahead);
           if (row == 0 || last_row_exists) {
-            store<N>(out + row * out_stride, activate(p.activation, open[row][kOpen - 1]));
+            const Vec<N> y = activate(p.activation, open[row][kOpen - 1]);
+            store<N>(out + row * out_stride, y);
+            if constexpr (kSums) {
+              total += as_stored<T>(y);
+            }
           }
         }
       }
@@ -126,39 +166,84 @@ struct CorrelationKernel {
         open[row][0] = bias;
       }
     }
+    return total;
   }
 };
 
-template <class T, int K, int S>
+template <class T, int K>
+Cut correlation_cut(const DepthwiseShape& s) {
+  using Kernel = CorrelationKernel<T, K, 1, false>;
+  return cut_image(s.batch, int(ceil_div(s.out_height, Kernel::kRows)), s.out_width,
+                   int(ceil_div(s.channels, Kernel::N)), Kernel::kThreads);
+}
+
+template <class T, int K, int S, bool kSums>
 fw_status run_tuned(const Launcher& launcher, const Correlation& problem) {
-  using Kernel = CorrelationKernel<T, K, S>;
-  const DepthwiseShape& s = problem.shape;
+  using Kernel = CorrelationKernel<T, K, S, kSums>;
   typename Kernel::Params p;
-  p.shape = s;
-  p.cut = cut_image(s.batch, int(ceil_div(s.out_height, Kernel::kRows)), s.out_width,
-                    int(ceil_div(s.channels, Kernel::N)), Kernel::kThreads);
+  p.shape = problem.shape;
+  p.cut = correlation_cut<T, K>(problem.shape);
   p.src = static_cast<const T*>(problem.src);
   p.weights = problem.weights;
   p.bias = problem.bias;
   p.dst = static_cast<T*>(problem.dst);
+  p.sums = problem.sums;
   p.activation = problem.activation;
   p.first_tap = problem.flipped ? K * K - 1 : 0;
   p.tap_step = problem.flipped ? -1 : 1;
-  return launch<Kernel>(launcher, {p.cut.blocks}, 0, p);
+  const int64_t shared = kSums ? shared_bytes<float>(Kernel::places(p.cut) * Kernel::N) : 0;
+  return launch<Kernel>(launcher, {p.cut.blocks}, shared, p);
+}
+
+// Sums of what any_shape.cu has stored, by pixels instead of rows but in as many chunks.
+template <class T>
+fw_status sum_any(const Launcher& launcher, const Correlation& problem, int64_t chunks) {
+  const DepthwiseShape& s = problem.shape;
+  const fw_address all = fw_address(uintptr_t(problem.dst) | uintptr_t(problem.sums));
+  return with_lanes<T>(s.channels, all, [&](auto lanes) {
+    constexpr int N = decltype(lanes)::value;
+    ColumnGrid grid = column_grid<N>(s.batch, int64_t(s.out_height) * s.out_width, s.channels);
+    grid.chunks = chunks;
+    grid.chunk_rows = ceil_div(grid.rows, chunks);
+    return launch<PixelSumsKernel<T, N>>(launcher, grid.grid(), sum_columns_shared<N, 1>(grid),
+                                         {grid, static_cast<const T*>(problem.dst), nullptr, problem.sums, 1.0f});
+  });
+}
+
+template <class T>
+fw_status run_any(const Launcher& launcher, int32_t dtype, const Correlation& problem) {
+  FW_TRY(depthwise_correlate_any(launcher, dtype, problem));
+  return problem.sums == nullptr ? FW_OK : sum_any<T>(launcher, problem, correlation_chunks(problem.shape, dtype));
 }
 
 template <class T, int K>
 fw_status run_size(const Launcher& launcher, int32_t dtype, const Correlation& problem) {
   const fw_address addresses = fw_address(uintptr_t(problem.src) | uintptr_t(problem.dst) | uintptr_t(problem.weights) |
-                                          uintptr_t(problem.bias));
+                                          uintptr_t(problem.bias) | uintptr_t(problem.sums));
   if (!whole_vectors<T, kTunedLanes<T, K>>(problem.shape.channels, addresses)) {
-    return depthwise_correlate_any(launcher, dtype, problem);
+    return run_any<T>(launcher, dtype, problem);
   }
-  return problem.shape.stride_height == 1 ? run_tuned<T, K, 1>(launcher, problem)
-                                          : run_tuned<T, K, 2>(launcher, problem);
+  const bool one = problem.shape.stride_height == 1;
+  if (problem.sums == nullptr) {
+    return one ? run_tuned<T, K, 1, false>(launcher, problem) : run_tuned<T, K, 2, false>(launcher, problem);
+  }
+  return one ? run_tuned<T, K, 1, true>(launcher, problem) : run_tuned<T, K, 2, true>(launcher, problem);
 }
 
 }  // namespace
+
+int64_t correlation_chunks(const DepthwiseShape& s, int32_t dtype) {
+  int64_t chunks = 0;
+  with_dtype(dtype, [&](auto t) {
+    using T = decltype(t);
+    const int k = tuned_kernel(s);
+    chunks = k == 7   ? correlation_cut<T, 7>(s).bands
+             : k == 5 ? correlation_cut<T, 5>(s).bands
+                      : correlation_cut<T, 3>(s).bands;
+    return FW_OK;
+  });
+  return chunks;
+}
 
 fw_status depthwise_correlate(const Launcher& launcher, int32_t dtype, const Correlation& problem) {
   if (problem.shape.batch == 0) {
@@ -174,7 +259,7 @@ fw_status depthwise_correlate(const Launcher& launcher, int32_t dtype, const Cor
       case 7:
         return run_size<T, 7>(launcher, dtype, problem);
       default:
-        return depthwise_correlate_any(launcher, dtype, problem);
+        return run_any<T>(launcher, dtype, problem);
     }
   });
 }

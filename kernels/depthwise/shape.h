@@ -169,7 +169,11 @@ struct Correlation {
   const float* weights;
   const float* bias;  // or nullptr
   void* dst;
+  float* sums = nullptr;  // or (batch, correlation_chunks(), channels): of dst over the pixels of each chunk
 };
+
+// Parts of an image that have sums of their own.
+int64_t correlation_chunks(const DepthwiseShape& shape, int32_t dtype);
 
 // forward.cu: tuned where it fits, else any_shape.cu's.
 fw_status depthwise_correlate(const Launcher& launcher, int32_t dtype, const Correlation& problem);
