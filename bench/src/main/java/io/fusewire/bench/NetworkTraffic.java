@@ -17,8 +17,7 @@ import io.fusewire.ops.ParameterTable;
 import io.fusewire.ops.Stream;
 import io.fusewire.ops.Tensor;
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.IdentityHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
@@ -117,8 +116,8 @@ record NetworkTraffic(int batch, List<StepTraffic> steps, long saved) {
   }
 
   private static long saved(Program program, int forwardSteps) {
-    Set<Value> written = identitySet();
-    Set<Value> kept = identitySet();
+    Set<Value> written = new LinkedHashSet<>();
+    Set<Value> kept = new LinkedHashSet<>();
     for (int s = 0; s < program.steps().size(); s++) {
       Step step = program.steps().get(s);
       if (s < forwardSteps) {
@@ -132,17 +131,13 @@ record NetworkTraffic(int batch, List<StepTraffic> steps, long saved) {
     return kept.stream().mapToLong(Value::bytes).sum();
   }
 
-  private static Set<Value> identitySet() {
-    return Collections.newSetFromMap(new IdentityHashMap<>());
-  }
-
   private static List<StepTraffic> program(
       Stream stream, Program program, int forwardSteps, List<Lasting> lasting) {
     Meter meter = new Meter(stream);
     List<StepTraffic> found = new ArrayList<>();
     for (int s = 0; s < program.steps().size(); s++) {
       Step step = program.steps().get(s);
-      Set<Value> values = identitySet();
+      Set<Value> values = new LinkedHashSet<>();
       values.addAll(step.reads());
       values.addAll(step.writes());
       List<Value> list = List.copyOf(values);

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -96,81 +97,98 @@ final class TrafficCommand implements Callable<Integer> {
   private static final class Converter implements ITypeConverter<DType> {
     @Override
     public DType convert(String name) {
-      for (DType dtype : DType.values()) {
-        if (dtype.isFloating() && dtype.name().equalsIgnoreCase(name)) {
-          return dtype;
-        }
+      try {
+        return dtype(name);
+      } catch (IllegalArgumentException e) {
+        throw new TypeConversionException(e.getMessage());
       }
-      throw new TypeConversionException(
-          "there is no dtype '" + name + "'; there are f32, bf16, f16");
     }
   }
 
   @Override
   public Integer call() throws Exception {
-    EfficientNet net = net();
+    EfficientNet net;
+    try {
+      net = net(model, resolution);
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+    }
     if (batch < 2) {
       throw new ParameterException(
           spec.commandLine(), "--batch is " + batch + "; at least 2 fits, for BatchNorm");
     }
     PrintWriter out = spec.commandLine().getOut();
-    try (Stream stream = Stream.open(Device.metered())) {
-      say("counting with " + batch + " images");
-      NetworkTraffic few = count(stream, net, batch);
-      say("counting with " + 2 * batch + " images");
-      NetworkTraffic many = count(stream, net, 2 * batch);
-      TrafficCounts counts = new TrafficCounts(few, many, SHARED_BATCH);
-      TrafficReport report = new TrafficReport(name(net), counts, memory(stream, net));
-      report.print(out, tensors);
-      if (json != null) {
-        Map<String, String> facts = Machine.facts(stream.device(), 1);
-        facts.put("images", batch + " and " + 2 * batch + ", per image at batch " + SHARED_BATCH);
-        Report.write(facts, report.entries(), json);
-        out.println("written to " + json);
-      }
-      if (png != null) {
-        TrafficChart.write(png, name(net), counts);
-        out.println("written to " + png);
-      }
-      out.flush();
+    TrafficReport report = count(net, dtype, what.inference, batch, this::say);
+    report.print(out, tensors);
+    if (json != null) {
+      Map<String, String> facts = Machine.facts(Device.metered(), 1);
+      facts.put("images", batch + " and " + 2 * batch + ", per image at batch " + SHARED_BATCH);
+      Report.write(facts, report.entries(), json);
+      out.println("written to " + json);
     }
+    if (png != null) {
+      TrafficChart.write(png, report.name(), report.counts());
+      out.println("written to " + png);
+    }
+    out.flush();
     return 0;
   }
 
-  private EfficientNet net() {
-    try {
-      EfficientNetBuilder builder = EfficientNet.byName(model);
-      if (resolution != null) {
-        builder.resolution(resolution);
-      }
-      return builder.build();
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+  /**
+   * Counts what a network moves.
+   *
+   * @param batch the smaller number of images to count with
+   * @param say takes what is being done
+   */
+  static TrafficReport count(
+      EfficientNet net, DType dtype, boolean inference, int batch, Consumer<String> say) {
+    try (Stream stream = Stream.open(Device.metered())) {
+      say.accept("counting with " + batch + " images");
+      NetworkTraffic few = count(stream, net, batch, dtype, inference);
+      say.accept("counting with " + 2 * batch + " images");
+      NetworkTraffic many = count(stream, net, 2 * batch, dtype, inference);
+      var memory =
+          inference
+              ? InferenceNetwork.estimate(stream, net, SHARED_BATCH, dtype, null)
+              : TrainingNetwork.estimate(
+                  stream, net, SHARED_BATCH, dtype, null, NetworkTraffic.OPTIMIZER, true);
+      String name =
+          "%s@%d/%s/%s"
+              .formatted(
+                  net.name(),
+                  net.resolution(),
+                  inference ? "infer" : "train",
+                  dtype.name().toLowerCase(Locale.ROOT));
+      return new TrafficReport(
+          name, new TrafficCounts(few, many, SHARED_BATCH), memory.totalBytes());
     }
   }
 
-  private NetworkTraffic count(Stream stream, EfficientNet net, int images) {
-    return what.inference
+  private static NetworkTraffic count(
+      Stream stream, EfficientNet net, int images, DType dtype, boolean inference) {
+    return inference
         ? NetworkTraffic.infer(stream, net, images, dtype)
         : NetworkTraffic.train(stream, net, images, dtype);
   }
 
-  private long memory(Stream stream, EfficientNet net) {
-    var estimate =
-        what.inference
-            ? InferenceNetwork.estimate(stream, net, SHARED_BATCH, dtype, null)
-            : TrainingNetwork.estimate(
-                stream, net, SHARED_BATCH, dtype, null, NetworkTraffic.OPTIMIZER, true);
-    return estimate.totalBytes();
+  /** A model by name, at its own resolution where that is null. */
+  static EfficientNet net(String model, Integer resolution) {
+    EfficientNetBuilder builder = EfficientNet.byName(model);
+    if (resolution != null) {
+      builder.resolution(resolution);
+    }
+    return builder.build();
   }
 
-  private String name(EfficientNet net) {
-    return "%s@%d/%s/%s"
-        .formatted(
-            net.name(),
-            net.resolution(),
-            what.inference ? "infer" : "train",
-            dtype.name().toLowerCase(Locale.ROOT));
+  /** A storage type of activations by name. */
+  static DType dtype(String name) {
+    for (DType dtype : DType.values()) {
+      if (dtype.isFloating() && dtype.name().equalsIgnoreCase(name)) {
+        return dtype;
+      }
+    }
+    throw new IllegalArgumentException(
+        "there is no dtype '" + name + "'; there are f32, bf16, f16");
   }
 
   private void say(String text) {

@@ -11,7 +11,8 @@ import java.util.function.ToDoubleFunction;
  * A network's bytes per image at a large batch, from counts at two small ones: what a batch costs
  * is a part for every image and a part, such as reading the weights, that all images share, so two
  * counts give both. Where an operation splits sums into fewer parts at a large batch than at a
- * small one, this is a little more than it will then be.
+ * small one, this is a little more than it will then be. Requested bytes are not quite so regular,
+ * since tiles of rows are padded, and depend on the compiler.
  */
 final class TrafficCounts {
   private final NetworkTraffic few;

@@ -38,6 +38,22 @@ final class TrafficReport {
     this.memory = memory;
   }
 
+  String name() {
+    return name;
+  }
+
+  TrafficCounts counts() {
+    return counts;
+  }
+
+  /** What a network is judged by, in MB: moved and saved per image, and memory. */
+  Map<String, Double> sums() {
+    return Map.of(
+        "total", counts.total().counted() / MEGA,
+        "saved", counts.saved() / MEGA,
+        "memory", memory / MEGA);
+  }
+
   private static double aim(String entry) {
     return AIMS.getOrDefault(entry, Double.NaN);
   }

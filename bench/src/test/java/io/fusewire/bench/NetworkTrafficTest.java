@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.bench;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.fusewire.model.EfficientNet;
+import io.fusewire.ops.DType;
+import io.fusewire.ops.Device;
+import io.fusewire.ops.Stream;
+import java.util.List;
+import java.util.function.ToDoubleFunction;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** That what the meter counts of a whole network can be relied on. */
+final class NetworkTrafficTest {
+  private static final int RESOLUTION = 64;
+
+  private static NetworkTraffic twoTrained;
+  private static NetworkTraffic twoInferred;
+
+  @BeforeAll
+  static void count() {
+    twoTrained = train(2);
+    twoInferred = infer(2);
+  }
+
+  @AfterAll
+  static void forget() {
+    twoTrained = null;
+    twoInferred = null;
+  }
+
+  private static NetworkTraffic train(int batch) {
+    try (Stream stream = Stream.open(Device.metered())) {
+      EfficientNet net = EfficientNet.b0().resolution(RESOLUTION).build();
+      return NetworkTraffic.train(stream, net, batch, DType.BF16);
+    }
+  }
+
+  private static NetworkTraffic infer(int batch) {
+    try (Stream stream = Stream.open(Device.metered())) {
+      EfficientNet net = EfficientNet.b0().resolution(RESOLUTION).build();
+      return NetworkTraffic.infer(stream, net, batch, DType.BF16);
+    }
+  }
+
+  @Test
+  void everythingThatAStepSaysItWritesIsSeenToBeWritten() {
+    for (NetworkTraffic network : List.of(twoTrained, twoInferred)) {
+      for (StepTraffic step : network.steps()) {
+        for (TensorTraffic tensor : step.tensors()) {
+          String what = step.name() + ": " + tensor;
+          assertTrue(tensor.moved().writtenBytes() >= tensor.leastWritten(), what);
+          if (tensor.kind() == TensorTraffic.Kind.VALUES && tensor.leastWritten() == 0) {
+            assertEquals(0, tensor.moved().writtenBytes(), what + " is read only");
+          }
+          if (tensor.kind() == TensorTraffic.Kind.VALUES && tensor.leastRead() > 0) {
+            assertTrue(tensor.moved().readBytes() > 0, what);
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void hardlyAnythingMovesOutsideOfTheTensors() {
+    for (NetworkTraffic network : List.of(twoTrained, twoInferred)) {
+      long all = network.steps().stream().mapToLong(s -> s.moved().requestedBytes()).sum();
+      long elsewhere = network.steps().stream().mapToLong(StepTraffic::elsewhere).sum();
+      assertTrue(elsewhere <= all / 1000, elsewhere + " of " + all);
+    }
+    assertEquals(0, twoInferred.steps().stream().mapToLong(StepTraffic::elsewhere).sum());
+  }
+
+  @Test
+  void countsAreTheSameInEveryRun() {
+    // Not assertEquals: its message would be a megabyte.
+    assertTrue(twoTrained.equals(train(2)));
+    assertTrue(twoInferred.equals(infer(2)));
+  }
+
+  /** Two counts give the third: bytes per image do not depend on the batch but for the shared. */
+  @Test
+  void whatManyImagesMoveFollowsFromFew() {
+    check(twoTrained, train(4), train(12));
+    check(twoInferred, infer(4), infer(12));
+  }
+
+  private static void check(NetworkTraffic few, NetworkTraffic more, NetworkTraffic many) {
+    TrafficCounts counts = new TrafficCounts(few, more, many.batch());
+    check("counted", counts, many, s -> s.moved().bytes(), Bytes::counted, 0.01);
+    check("least", counts, many, StepTraffic::least, Bytes::least, 0.0001);
+    assertEquals(many.saved(), counts.saved() * many.batch(), 1.0);
+  }
+
+  private static void check(
+      String what,
+      TrafficCounts counts,
+      NetworkTraffic many,
+      ToDoubleFunction<StepTraffic> actual,
+      ToDoubleFunction<Bytes> figure,
+      double tolerance) {
+    double counted = many.steps().stream().mapToDouble(actual).sum();
+    double expected = figure.applyAsDouble(counts.total()) * many.batch();
+    assertEquals(counted, expected, tolerance * counted, what);
+  }
+}
