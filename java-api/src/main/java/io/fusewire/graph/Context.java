@@ -18,6 +18,16 @@ import io.fusewire.ops.Tensor;
  */
 record Context(Stream stream, EfficientNet net, long batch, DType dtype, TrainingState state) {
 
+  /** Of every BatchNorm. */
+  float epsilon() {
+    return (float) net.batchNormEpsilon();
+  }
+
+  /** Of every BatchNorm's running averages. */
+  float momentum() {
+    return (float) net.batchNormMomentum();
+  }
+
   Tensor value(String name) {
     return state.values().of(name);
   }

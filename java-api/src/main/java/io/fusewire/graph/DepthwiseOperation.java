@@ -1,69 +1,148 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
-import io.fusewire.ops.Activation;
 import io.fusewire.ops.ConvShape;
-import io.fusewire.ops.DepthwiseConv;
+import io.fusewire.ops.FusedDepthwise;
 import io.fusewire.ops.Residual;
-import io.fusewire.ops.Tensor;
+import java.util.ArrayList;
 import java.util.List;
 
-/** A depthwise convolution; only its weights' gradient needs a workspace. */
-final class DepthwiseOperation extends ConvOperation {
-  private final DepthwiseConv conv;
+/**
+ * A depthwise convolution between two BatchNorms. Its backward pass is one step, from the gradient
+ * of the gated result to that of the normalised source.
+ */
+final class DepthwiseOperation implements Operation {
+  private final Context context;
+  private final String name;
+  private final FusedDepthwise conv;
+  private final Normed src;
+  private final Normed dst;
+  private final SqueezeExciteOperation excite;
 
-  DepthwiseOperation(Context context, String name, ConvShape shape, Value src, Value dst) {
-    super(context, name, src, dst);
-    this.conv = new DepthwiseConv(shape, context.dtype(), Activation.IDENTITY);
+  DepthwiseOperation(
+      Context context,
+      String name,
+      ConvShape shape,
+      Normed src,
+      Normed dst,
+      SqueezeExciteOperation excite) {
+    this.context = context;
+    this.name = name;
+    this.conv =
+        new FusedDepthwise(
+            shape,
+            context.dtype(),
+            src.activation(),
+            dst.activation(),
+            context.epsilon(),
+            context.momentum());
+    this.src = src;
+    this.dst = dst;
+    this.excite = excite;
   }
 
   @Override
-  long forwardBytes() {
-    return 0;
-  }
-
-  @Override
-  long backwardBytes() {
-    return conv.workspaceBytes(context.stream());
-  }
-
-  @Override
-  void run(Tensor x, Tensor weights, Tensor y, Tensor workspace) {
-    conv.forward(context.stream(), x, weights, null, y);
-  }
-
-  @Override
-  void runWeights(Tensor x, Tensor diff, Tensor diffWeights, Tensor workspace) {
-    conv.backwardWeights(context.stream(), x, diff, diffWeights, null, workspace);
-  }
-
-  @Override
-  void backwardData(Value diff, Gradients gradients, List<Step> steps) {
-    Value result = Gradients.like(src);
+  public void forward(List<Step> steps) {
+    Norm norm = dst.norm();
+    List<Value> reads = new ArrayList<>();
+    src.reads(reads);
     steps.add(
         new Step(
-            name + " data",
-            List.of(diff),
-            List.of(result),
-            0,
+            name,
+            reads,
+            List.of(dst.raw(), norm.table()),
+            conv.workspaceBytes(context.stream()),
             m -> {
-              var dy = m.of(diff);
-              var dx = m.of(result);
-              var w = weights();
-              return () -> conv.backwardData(context.stream(), dy, w, dx);
+              var x = m.of(src.raw());
+              var inNorm = src.table(m);
+              var w = context.value(name + ".weight");
+              var gamma = norm.gamma();
+              var beta = norm.beta();
+              var mean = norm.runningMean();
+              var variance = norm.runningVariance();
+              var y = m.of(dst.raw());
+              var table = m.of(norm.table());
+              var workspace = m.workspace();
+              return () ->
+                  conv.forward(
+                      context.stream(),
+                      x,
+                      inNorm,
+                      w,
+                      gamma,
+                      beta,
+                      mean,
+                      variance,
+                      y,
+                      table,
+                      workspace);
             }));
-    Value earlier = gradients.of(src);
-    if (earlier != null) {
-      // A block without expansion: the skip's gradient is there already. (The expanding ones add in
-      // their epilogue.)
-      steps.add(sum(earlier, result));
-    }
-    gradients.put(src, result);
   }
 
+  @Override
+  public void backward(Gradients gradients, List<Step> steps) {
+    Norm norm = dst.norm();
+    Norm inNorm = src.norm();
+    Value diff = gradients.of(dst.raw());
+    Value result = Gradients.like(src.raw());
+    List<Value> reads =
+        new ArrayList<>(List.of(diff, norm.gradientTable(), excite.gate(), excite.poolGradient()));
+    src.reads(reads);
+    dst.reads(reads);
+    steps.add(
+        new Step(
+            name + " backward",
+            reads,
+            inNorm == null ? List.of(result) : List.of(result, inNorm.gradientTable()),
+            conv.workspaceBytes(context.stream()),
+            m -> {
+              var x = m.of(src.raw());
+              var sourceTable = src.table(m);
+              var w = context.value(name + ".weight");
+              var y = m.of(dst.raw());
+              var table = m.of(norm.table());
+              var gradient = m.of(norm.gradientTable());
+              var dy = m.of(diff);
+              var gate = m.of(excite.gate());
+              var poolGradient = m.of(excite.poolGradient());
+              var dx = m.of(result);
+              var dw = context.gradient(name + ".weight");
+              var diffGamma = inNorm == null ? null : inNorm.diffGamma();
+              var diffBeta = inNorm == null ? null : inNorm.diffBeta();
+              var sourceGradient = inNorm == null ? null : m.of(inNorm.gradientTable());
+              var workspace = m.workspace();
+              return () ->
+                  conv.backward(
+                      context.stream(),
+                      x,
+                      sourceTable,
+                      w,
+                      y,
+                      table,
+                      gradient,
+                      dy,
+                      gate,
+                      poolGradient,
+                      dx,
+                      dw,
+                      diffGamma,
+                      diffBeta,
+                      sourceGradient,
+                      workspace);
+            }));
+    Value earlier = gradients.of(src.raw());
+    if (earlier != null) {
+      steps.add(sum(earlier, result));
+    }
+    gradients.put(src.raw(), result);
+  }
+
+  /**
+   * In a block without expansion the skip's gradient joins here. The BatchNorm at the end of the
+   * block before then makes its gradient table from the sum.
+   */
   private Step sum(Value earlier, Value result) {
-    Residual sum =
-        new Residual(context.batch(), src.elements() / context.batch(), context.dtype(), 0, 0);
+    Residual add = new Residual(src.batch(), src.pixels() * src.channels(), context.dtype(), 0, 0);
     return new Step(
         name + " skip",
         List.of(earlier, result),
@@ -72,7 +151,7 @@ final class DepthwiseOperation extends ConvOperation {
         m -> {
           var skip = m.of(earlier);
           var dx = m.of(result);
-          return () -> sum.forward(context.stream(), null, dx, skip, dx);
+          return () -> add.forward(context.stream(), null, dx, skip, dx);
         });
   }
 }

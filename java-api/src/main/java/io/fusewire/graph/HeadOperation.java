@@ -3,7 +3,7 @@ package io.fusewire.graph;
 
 import io.fusewire.ops.DType;
 import io.fusewire.ops.DropoutHead;
-import io.fusewire.ops.MeanPool;
+import io.fusewire.ops.FusedMeanPool;
 import io.fusewire.ops.SampleMode;
 import java.util.List;
 
@@ -13,21 +13,21 @@ import java.util.List;
  */
 final class HeadOperation implements Operation {
   private final Context context;
-  private final MeanPool pool;
+  private final FusedMeanPool pool;
   private final DropoutHead head;
-  private final Value src;
+  private final Normed src;
   private final Value labels;
   private final Value pooled;
   private final Value losses;
   private final Value correct;
   private final Value diffLogits;
 
-  HeadOperation(Context context, double labelSmoothing, int layer, Value src, Value labels) {
+  HeadOperation(Context context, double labelSmoothing, int layer, Normed src, Value labels) {
     this.context = context;
     var net = context.net();
-    long batch = src.size(0);
-    long channels = src.size(3);
-    this.pool = new MeanPool(batch, src.size(1) * src.size(2), channels, context.dtype());
+    long batch = src.batch();
+    long channels = src.channels();
+    this.pool = new FusedMeanPool(batch, src.pixels(), channels, context.dtype(), src.activation());
     this.head =
         new DropoutHead(
             batch,
@@ -61,14 +61,15 @@ final class HeadOperation implements Operation {
     steps.add(
         new Step(
             "pool",
-            List.of(src),
+            List.of(src.raw(), src.norm().table()),
             List.of(pooled),
             pool.workspaceBytes(context.stream()),
             m -> {
-              var x = m.of(src);
+              var x = m.of(src.raw());
+              var table = m.of(src.norm().table());
               var y = m.of(pooled);
               var workspace = m.workspace();
-              return () -> pool.forward(context.stream(), x, y, workspace);
+              return () -> pool.forward(context.stream(), x, table, y, workspace);
             }));
     steps.add(
         new Step(
@@ -124,18 +125,27 @@ final class HeadOperation implements Operation {
                       diffBias,
                       workspace);
             }));
-    Value result = Gradients.like(src);
+    Norm norm = src.norm();
+    Value result = Gradients.like(src.raw());
     steps.add(
         new Step(
             "pool backward",
-            List.of(diffPooled),
-            List.of(result),
-            0,
+            List.of(diffPooled, src.raw(), norm.table()),
+            List.of(result, norm.gradientTable()),
+            pool.workspaceBytes(context.stream()),
             m -> {
+              var x = m.of(src.raw());
+              var table = m.of(norm.table());
               var dy = m.of(diffPooled);
               var dx = m.of(result);
-              return () -> pool.backward(context.stream(), dy, dx);
+              var diffGamma = norm.diffGamma();
+              var diffBeta = norm.diffBeta();
+              var gradient = m.of(norm.gradientTable());
+              var workspace = m.workspace();
+              return () ->
+                  pool.backward(
+                      context.stream(), x, table, dy, dx, diffGamma, diffBeta, gradient, workspace);
             }));
-    gradients.put(src, result);
+    gradients.put(src.raw(), result);
   }
 }

@@ -1,62 +1,227 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
-import io.fusewire.ops.Activation;
-import io.fusewire.ops.PointwiseConv;
-import io.fusewire.ops.Tensor;
+import io.fusewire.ops.FusedPointwise;
+import io.fusewire.ops.NormGradient;
+import java.util.ArrayList;
 import java.util.List;
 
-/** A pointwise convolution, which adds to a gradient that is there already in its epilogue. */
-final class PointwiseOperation extends ConvOperation {
-  private final PointwiseConv conv;
+/**
+ * A pointwise convolution between two BatchNorms. That of an expansion or of the last features has
+ * its gradient table from the operation that reads it; the one at the end of a block, whose
+ * gradient gathers contributions, makes its own.
+ */
+final class PointwiseOperation implements Operation {
+  private final Context context;
+  private final String name;
+  private final FusedPointwise conv;
+  private final Normed src;
+  private final Value gate;
+  private final Normed dst;
+  private final Value imageScale;
+  private final NormGradient normGradient;
 
-  PointwiseOperation(Context context, String name, Value src, Value dst) {
-    super(context, name, src, dst);
-    long in = src.size(3);
+  /**
+   * Makes an expansion or the last convolution.
+   *
+   * @param src what it reads
+   * @param dst what it writes
+   */
+  PointwiseOperation(Context context, String name, Normed src, Normed dst) {
+    this(context, name, src, null, dst, null, false);
+  }
+
+  /**
+   * Makes a convolution at the end of a block.
+   *
+   * @param src what it reads
+   * @param gate (batch, channels), times which it takes the source
+   * @param dst what it writes
+   * @param imageScale (batch), drop-connect's factors; null for none
+   */
+  static PointwiseOperation endOfBlock(
+      Context context, String name, Normed src, Value gate, Normed dst, Value imageScale) {
+    return new PointwiseOperation(context, name, src, gate, dst, imageScale, true);
+  }
+
+  private PointwiseOperation(
+      Context context,
+      String name,
+      Normed src,
+      Value gate,
+      Normed dst,
+      Value imageScale,
+      boolean endOfBlock) {
+    this.context = context;
+    this.name = name;
     this.conv =
-        new PointwiseConv(
-            src.elements() / in, in, dst.size(3), context.dtype(), Activation.IDENTITY);
+        new FusedPointwise(
+            src.batch(),
+            src.pixels(),
+            src.channels(),
+            dst.channels(),
+            context.dtype(),
+            src.activation(),
+            context.epsilon(),
+            context.momentum());
+    this.src = src;
+    this.gate = gate;
+    this.dst = dst;
+    this.imageScale = imageScale;
+    this.normGradient =
+        endOfBlock
+            ? new NormGradient(
+                dst.batch(), dst.pixels(), dst.channels(), context.dtype(), dst.activation())
+            : null;
   }
 
   @Override
-  long forwardBytes() {
-    return conv.workspaceBytes(context.stream());
-  }
-
-  @Override
-  long backwardBytes() {
-    return conv.workspaceBytes(context.stream());
-  }
-
-  @Override
-  void run(Tensor x, Tensor weights, Tensor y, Tensor workspace) {
-    conv.forward(context.stream(), x, weights, null, null, y, null, workspace);
-  }
-
-  @Override
-  void runWeights(Tensor x, Tensor diff, Tensor diffWeights, Tensor workspace) {
-    conv.backwardWeights(context.stream(), x, diff, null, diffWeights, null, workspace);
-  }
-
-  @Override
-  void backwardData(Value diff, Gradients gradients, List<Step> steps) {
-    // The skip's gradient, if there is one, is added in the epilogue and in place.
-    Value earlier = gradients.of(src);
-    Value result = earlier == null ? Gradients.like(src) : earlier;
+  public void forward(List<Step> steps) {
+    Norm norm = dst.norm();
+    List<Value> reads = sourceReads();
     steps.add(
         new Step(
-            name + " data",
-            earlier == null ? List.of(diff) : List.of(diff, earlier),
-            List.of(result),
-            backwardBytes(),
+            name,
+            reads,
+            List.of(dst.raw(), norm.table()),
+            conv.workspaceBytes(context.stream()),
             m -> {
-              var dy = m.of(diff);
-              var dx = m.of(result);
-              var addend = earlier == null ? null : dx;
-              var w = weights();
+              var x = m.of(src.raw());
+              var inNorm = src.table(m);
+              var g = gate == null ? null : m.of(gate);
+              var w = context.value(name + ".weight");
+              var gamma = norm.gamma();
+              var beta = norm.beta();
+              var mean = norm.runningMean();
+              var variance = norm.runningVariance();
+              var y = m.of(dst.raw());
+              var table = m.of(norm.table());
               var workspace = m.workspace();
-              return () -> conv.backwardData(context.stream(), dy, w, null, addend, dx, workspace);
+              return () ->
+                  conv.forward(
+                      context.stream(),
+                      x,
+                      inNorm,
+                      g,
+                      w,
+                      gamma,
+                      beta,
+                      mean,
+                      variance,
+                      y,
+                      table,
+                      workspace);
             }));
-    gradients.put(src, result);
+  }
+
+  private List<Value> sourceReads() {
+    List<Value> reads = new ArrayList<>();
+    src.reads(reads);
+    if (gate != null) {
+      reads.add(gate);
+    }
+    return reads;
+  }
+
+  @Override
+  public void backward(Gradients gradients, List<Step> steps) {
+    Value diff = gradients.of(dst.raw());
+    if (normGradient != null) {
+      steps.add(normGradientStep(diff));
+    }
+    steps.add(weightsStep(diff));
+    // The skip's gradient, if there is one, is added in the epilogue and in place.
+    Value earlier = gradients.of(src.raw());
+    Value result = earlier == null ? Gradients.like(src.raw()) : earlier;
+    steps.add(dataStep(diff, earlier, result));
+    gradients.put(src.raw(), result);
+  }
+
+  private Step normGradientStep(Value diff) {
+    Norm norm = dst.norm();
+    List<Value> reads = new ArrayList<>(List.of(diff));
+    dst.reads(reads);
+    if (imageScale != null) {
+      reads.add(imageScale);
+    }
+    return new Step(
+        name + " norm backward",
+        reads,
+        List.of(norm.gradientTable()),
+        normGradient.workspaceBytes(context.stream()),
+        m -> {
+          var y = m.of(dst.raw());
+          var table = m.of(norm.table());
+          var dy = m.of(diff);
+          var scale = imageScale == null ? null : m.of(imageScale);
+          var diffGamma = norm.diffGamma();
+          var diffBeta = norm.diffBeta();
+          var gradient = m.of(norm.gradientTable());
+          var workspace = m.workspace();
+          return () ->
+              normGradient.run(
+                  context.stream(), y, table, dy, scale, diffGamma, diffBeta, gradient, workspace);
+        });
+  }
+
+  /** What both gradients read to make the raw result's gradient. */
+  private List<Value> resultReads(Value diff) {
+    List<Value> reads = new ArrayList<>(List.of(diff, dst.norm().gradientTable()));
+    dst.reads(reads);
+    if (imageScale != null) {
+      reads.add(imageScale);
+    }
+    return reads;
+  }
+
+  private Step weightsStep(Value diff) {
+    List<Value> reads = resultReads(diff);
+    reads.addAll(sourceReads());
+    return new Step(
+        name + " weights",
+        reads,
+        List.of(),
+        conv.workspaceBytes(context.stream()),
+        m -> {
+          var x = m.of(src.raw());
+          var inNorm = src.table(m);
+          var g = gate == null ? null : m.of(gate);
+          var dy = m.of(diff);
+          var scale = imageScale == null ? null : m.of(imageScale);
+          var y = m.of(dst.raw());
+          var table = m.of(dst.norm().table());
+          var gradient = m.of(dst.norm().gradientTable());
+          var dw = context.gradient(name + ".weight");
+          var workspace = m.workspace();
+          return () ->
+              conv.backwardWeights(
+                  context.stream(), x, inNorm, g, dy, scale, y, table, gradient, dw, workspace);
+        });
+  }
+
+  private Step dataStep(Value diff, Value earlier, Value result) {
+    List<Value> reads = resultReads(diff);
+    if (earlier != null) {
+      reads.add(earlier);
+    }
+    return new Step(
+        name + " data",
+        reads,
+        List.of(result),
+        conv.workspaceBytes(context.stream()),
+        m -> {
+          var dy = m.of(diff);
+          var scale = imageScale == null ? null : m.of(imageScale);
+          var y = m.of(dst.raw());
+          var table = m.of(dst.norm().table());
+          var gradient = m.of(dst.norm().gradientTable());
+          var w = context.value(name + ".weight");
+          var dx = m.of(result);
+          var addend = earlier == null ? null : dx;
+          var workspace = m.workspace();
+          return () ->
+              conv.backwardData(
+                  context.stream(), dy, scale, y, table, gradient, w, addend, dx, workspace);
+        });
   }
 }

@@ -1,71 +1,98 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
-import io.fusewire.ops.Residual;
+import io.fusewire.ops.DType;
+import io.fusewire.ops.FusedResidual;
+import java.util.ArrayList;
 import java.util.List;
 
-/** Adds a block's input to its branch, in place, with drop-connect on the branch. */
+/**
+ * Adds a block's input to its normalised branch, with drop-connect on the branch. Backward there is
+ * nothing to compute: one gradient serves the branch, whose convolution scales it on load, and the
+ * skip.
+ */
 final class ResidualOperation implements Operation {
   private final Context context;
   private final String name;
-  private final Residual residual;
-  private final float rate;
-  private final Value branch;
-  private final Value skip;
+  private final FusedResidual residual;
+  private final Value imageScale;
+  private final Normed branch;
+  private final Normed skip;
+  private final Value dst;
 
   ResidualOperation(
-      Context context, String name, double rate, int layer, Value branch, Value skip) {
+      Context context,
+      String name,
+      double rate,
+      int layer,
+      Normed branch,
+      Value imageScale,
+      Normed skip,
+      Value dst) {
     this.context = context;
     this.name = name;
-    this.rate = (float) rate;
     this.residual =
-        new Residual(
-            context.batch(),
-            branch.elements() / context.batch(),
+        new FusedResidual(
+            branch.batch(),
+            branch.pixels(),
+            branch.channels(),
             context.dtype(),
-            this.rate,
+            branch.activation(),
+            (float) rate,
             layer);
+    this.imageScale = imageScale;
     this.branch = branch;
     this.skip = skip;
+    this.dst = dst;
+  }
+
+  /** A place for drop-connect's factors; null if the rate is 0. */
+  static Value imageScale(String name, double rate, long batch) {
+    return rate == 0 ? null : new Value(name + " drop-connect", DType.F32, batch);
   }
 
   @Override
   public void forward(List<Step> steps) {
+    if (imageScale != null) {
+      steps.add(
+          new Step(
+              name + " drop-connect",
+              List.of(),
+              List.of(imageScale),
+              0,
+              m -> {
+                var scale = m.of(imageScale);
+                var step = context.state().step();
+                return () -> residual.scales(context.stream(), step, scale);
+              }));
+    }
+    List<Value> reads = new ArrayList<>();
+    branch.reads(reads);
+    skip.reads(reads);
+    if (imageScale != null) {
+      reads.add(imageScale);
+    }
     steps.add(
         new Step(
             name,
-            List.of(branch, skip),
-            List.of(branch),
+            reads,
+            List.of(dst),
             0,
             m -> {
-              var b = m.of(branch);
-              var s = m.of(skip);
-              var step = rate > 0 ? context.state().step() : null;
-              return () -> residual.forward(context.stream(), step, b, s, b);
+              var x = m.of(branch.raw());
+              var table = branch.table(m);
+              var scale = imageScale == null ? null : m.of(imageScale);
+              var s = m.of(skip.raw());
+              var skipTable = skip.table(m);
+              var y = m.of(dst);
+              return () -> residual.forward(context.stream(), x, table, scale, s, skipTable, y);
             }));
   }
 
   @Override
   public void backward(Gradients gradients, List<Step> steps) {
-    Value diff = gradients.of(branch);
-    gradients.put(skip, diff);
-    if (rate == 0) {
-      gradients.share(diff);
-      return;
-    }
-    Value result = Gradients.like(branch);
-    steps.add(
-        new Step(
-            name + " backward",
-            List.of(diff),
-            List.of(result),
-            0,
-            m -> {
-              var dy = m.of(diff);
-              var db = m.of(result);
-              var step = context.state().step();
-              return () -> residual.backward(context.stream(), step, dy, db);
-            }));
-    gradients.put(branch, result);
+    Value diff = gradients.of(dst);
+    gradients.put(branch.raw(), diff);
+    gradients.put(skip.raw(), diff);
   }
 }

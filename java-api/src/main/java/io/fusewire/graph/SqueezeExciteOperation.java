@@ -3,71 +3,86 @@ package io.fusewire.graph;
 
 import io.fusewire.ops.Activation;
 import io.fusewire.ops.DType;
+import io.fusewire.ops.FusedSqueezeExcite;
 import io.fusewire.ops.Gate;
-import io.fusewire.ops.SqueezeExcite;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Squeeze-and-excite. Saves what is of (batch, channels) size; its backward pass writes over the
- * gradient it reads.
+ * The gate of a depthwise convolution's result, which the next convolution applies on load. Keeps
+ * what is of (batch, channels) size. Its backward pass also makes the gradient table of the
+ * source's BatchNorm.
  */
 final class SqueezeExciteOperation implements Operation {
   private final Context context;
   private final String reduce;
   private final String expand;
-  private final SqueezeExcite excite;
-  private final Value src;
-  private final Value dst;
+  private final FusedSqueezeExcite excite;
+  private final Normed src;
   private final Value pooled;
   private final Value hidden;
   private final Value gate;
+  private final Value poolGradient;
 
-  SqueezeExciteOperation(
-      Context context, String reduce, String expand, long squeezed, Value src, Value dst) {
+  SqueezeExciteOperation(Context context, String reduce, String expand, long squeezed, Normed src) {
     this.context = context;
     this.reduce = reduce;
     this.expand = expand;
-    long batch = src.size(0);
-    long channels = src.size(3);
+    long batch = src.batch();
+    long channels = src.channels();
     this.excite =
-        new SqueezeExcite(
+        new FusedSqueezeExcite(
             batch,
-            src.size(1) * src.size(2),
+            src.pixels(),
             channels,
             squeezed,
             context.dtype(),
+            src.activation(),
             context.net().squeezeRelu() ? Activation.RELU : Activation.SILU,
             Gate.SIGMOID);
     this.src = src;
-    this.dst = dst;
     this.pooled = new Value(reduce + " pooled", DType.F32, batch, channels);
     this.hidden = new Value(reduce + " hidden", DType.F32, batch, squeezed);
     this.gate = new Value(expand + " gate", DType.F32, batch, channels);
+    this.poolGradient = new Value("d " + pooled.name(), DType.F32, batch, channels);
+  }
+
+  /** (batch, channels), f32. */
+  Value gate() {
+    return gate;
+  }
+
+  /** Gradient of the pooled features over the number of pixels, (batch, channels), f32. */
+  Value poolGradient() {
+    return poolGradient;
   }
 
   @Override
   public void forward(List<Step> steps) {
+    List<Value> reads = new ArrayList<>();
+    src.reads(reads);
     steps.add(
         new Step(
             reduce,
-            List.of(src),
-            List.of(dst, pooled, hidden, gate),
+            reads,
+            List.of(pooled, hidden, gate),
             excite.workspaceBytes(context.stream()),
             m -> {
-              var x = m.of(src);
-              var y = m.of(dst);
-              var p = m.of(pooled);
-              var h = m.of(hidden);
-              var g = m.of(gate);
+              var x = m.of(src.raw());
+              var table = src.table(m);
               var reduceWeights = context.value(reduce + ".weight");
               var reduceBias = context.value(reduce + ".bias");
               var expandWeights = context.value(expand + ".weight");
               var expandBias = context.value(expand + ".bias");
+              var p = m.of(pooled);
+              var h = m.of(hidden);
+              var g = m.of(gate);
               var workspace = m.workspace();
               return () ->
                   excite.forward(
                       context.stream(),
                       x,
+                      table,
                       reduceWeights,
                       reduceBias,
                       expandWeights,
@@ -75,50 +90,60 @@ final class SqueezeExciteOperation implements Operation {
                       p,
                       h,
                       g,
-                      y,
                       workspace);
             }));
   }
 
   @Override
   public void backward(Gradients gradients, List<Step> steps) {
-    Value diff = gradients.of(dst);
+    Norm norm = src.norm();
+    Value diff = gradients.of(src.raw());
+    List<Value> reads = new ArrayList<>(List.of(diff, pooled, hidden, gate));
+    src.reads(reads);
     steps.add(
         new Step(
             reduce + " backward",
-            List.of(src, diff, pooled, hidden, gate),
-            List.of(diff),
+            reads,
+            List.of(poolGradient, norm.gradientTable()),
             excite.workspaceBytes(context.stream()),
             m -> {
-              var x = m.of(src);
+              var x = m.of(src.raw());
+              var table = m.of(norm.table());
               var dy = m.of(diff);
+              var reduceWeights = context.value(reduce + ".weight");
+              var expandWeights = context.value(expand + ".weight");
               var p = m.of(pooled);
               var h = m.of(hidden);
               var g = m.of(gate);
-              var reduceWeights = context.value(reduce + ".weight");
-              var expandWeights = context.value(expand + ".weight");
+              var dp = m.of(poolGradient);
               var diffReduceWeights = context.gradient(reduce + ".weight");
               var diffReduceBias = context.gradient(reduce + ".bias");
               var diffExpandWeights = context.gradient(expand + ".weight");
               var diffExpandBias = context.gradient(expand + ".bias");
+              var diffGamma = norm.diffGamma();
+              var diffBeta = norm.diffBeta();
+              var gradient = m.of(norm.gradientTable());
               var workspace = m.workspace();
               return () ->
                   excite.backward(
                       context.stream(),
                       x,
+                      table,
                       dy,
                       reduceWeights,
                       expandWeights,
                       p,
                       h,
                       g,
-                      dy,
+                      dp,
                       diffReduceWeights,
                       diffReduceBias,
                       diffExpandWeights,
                       diffExpandBias,
+                      diffGamma,
+                      diffBeta,
+                      gradient,
                       workspace);
             }));
-    gradients.put(src, diff);
   }
 }

@@ -24,68 +24,89 @@ final class TrainingLayers {
   /**
    * Adds all operations before the head.
    *
-   * @return the value that the head reads
+   * @return what the head reads
    */
-  static Value add(Context context, Value input, int firstLayer, List<Operation> operations) {
+  static Normed add(Context context, Value input, int firstLayer, List<Operation> operations) {
     TrainingLayers layers = new TrainingLayers(context, operations);
     EfficientNet net = context.net();
     ConvShape shape = convShape(net, input, net.stemChannels(), 3, 2);
-    Value stem = layers.like("conv_stem", shape);
-    operations.add(new StemOperation(context, "conv_stem", shape, input, stem));
-    Value x = layers.norm("bn1", Activation.SILU, stem);
+    Normed x = layers.stem(shape, input, net.blocks().get(0));
     int layer = firstLayer;
     for (Block block : net.blocks()) {
       x = layers.block(block, layer++, x);
     }
-    Value raw = layers.pointwise("conv_head", net.headChannels(), x);
-    return layers.norm("bn2", Activation.SILU, raw);
+    return layers.pointwise("conv_head", "bn2", net.headChannels(), x);
   }
 
-  private Value block(Block block, int layer, Value input) {
+  private Normed stem(ConvShape shape, Value input, Block first) {
+    Normed stem = convolved("conv_stem", "bn1", Activation.SILU, shape);
+    if (first.residual() && !first.expands()) {
+      PlainStemOperation plain =
+          new PlainStemOperation(context, "conv_stem", "bn1", shape, input, stem.raw());
+      operations.add(plain);
+      return Normed.plain(plain.dst());
+    }
+    operations.add(new StemOperation(context, "conv_stem", shape, input, stem));
+    return stem;
+  }
+
+  private Normed block(Block block, int layer, Normed input) {
     BlockNames names = BlockNames.of(block);
-    Value x = input;
+    Normed x = input;
     if (block.expands()) {
-      x = pointwise(names.expand(), block.expandedChannels(), x);
-      x = norm(names.expandNorm(), Activation.SILU, x);
+      x = pointwise(names.expand(), names.expandNorm(), block.expandedChannels(), x);
     }
     ConvShape shape =
-        convShape(context.net(), x, block.expandedChannels(), block.kernel(), block.stride());
-    Value depthwise = like(names.depthwise(), shape);
-    operations.add(new DepthwiseOperation(context, names.depthwise(), shape, x, depthwise));
-    x = norm(names.depthwiseNorm(), Activation.SILU, depthwise);
-    Value excited = new Value(block.prefix() + ".se", x.dtype(), x.shape());
-    operations.add(
+        convShape(context.net(), x.raw(), block.expandedChannels(), block.kernel(), block.stride());
+    Normed depthwise = convolved(names.depthwise(), names.depthwiseNorm(), Activation.SILU, shape);
+    SqueezeExciteOperation excite =
         new SqueezeExciteOperation(
-            context, names.reduce(), names.excite(), block.squeezedChannels(), x, excited));
-    x = pointwise(names.project(), block.outChannels(), excited);
-    x = norm(names.projectNorm(), Activation.IDENTITY, x);
-    if (block.residual()) {
-      operations.add(
-          new ResidualOperation(context, block.prefix(), block.dropConnect(), layer, x, input));
+            context, names.reduce(), names.excite(), block.squeezedChannels(), depthwise);
+    operations.add(new DepthwiseOperation(context, names.depthwise(), shape, x, depthwise, excite));
+    operations.add(excite);
+    Normed projected =
+        pixelsLike(
+            depthwise,
+            names.project(),
+            block.outChannels(),
+            new Norm(context, names.projectNorm(), Activation.IDENTITY, block.outChannels()));
+    double rate = block.residual() ? block.dropConnect() : 0;
+    Value scale = ResidualOperation.imageScale(block.prefix(), rate, context.batch());
+    operations.add(
+        PointwiseOperation.endOfBlock(
+            context, names.project(), depthwise, excite.gate(), projected, scale));
+    if (!block.residual()) {
+      return projected;
     }
-    return x;
+    Value sum = new Value(block.prefix(), context.dtype(), projected.raw().shape());
+    operations.add(
+        new ResidualOperation(context, block.prefix(), rate, layer, projected, scale, input, sum));
+    return Normed.plain(sum);
   }
 
-  private Value pointwise(String name, long outChannels, Value src) {
-    Value dst = new Value(name, src.dtype(), src.size(0), src.size(1), src.size(2), outChannels);
+  private Normed pointwise(String name, String norm, long outChannels, Normed src) {
+    Normed dst =
+        pixelsLike(src, name, outChannels, new Norm(context, norm, Activation.SILU, outChannels));
     operations.add(new PointwiseOperation(context, name, src, dst));
     return dst;
   }
 
-  private Value norm(String name, Activation activation, Value src) {
-    Value dst = new Value(name, src.dtype(), src.shape());
-    operations.add(new NormOperation(context, name, activation, src, dst));
-    return dst;
+  private Normed pixelsLike(Normed src, String name, long channels, Norm norm) {
+    Value raw = src.raw();
+    return new Normed(
+        new Value(name, context.dtype(), raw.size(0), raw.size(1), raw.size(2), channels), norm);
   }
 
-  private Value like(String name, ConvShape shape) {
-    return new Value(
-        name,
-        context.dtype(),
-        shape.batch(),
-        shape.outHeight(),
-        shape.outWidth(),
-        shape.outChannels());
+  private Normed convolved(String name, String norm, Activation activation, ConvShape shape) {
+    Value raw =
+        new Value(
+            name,
+            context.dtype(),
+            shape.batch(),
+            shape.outHeight(),
+            shape.outWidth(),
+            shape.outChannels());
+    return new Normed(raw, new Norm(context, norm, activation, shape.outChannels()));
   }
 
   /** A square convolution over a value, padded as the network pads. */

@@ -12,9 +12,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * An EfficientNet as a list of training steps: images, forward pass, loss, backward pass. For the
- * backward pass it keeps raw convolution outputs, their statistics, and the activations that a
- * filter gradient or squeeze-and-excite reads.
+ * An EfficientNet as a list of training steps: images, forward pass, loss, backward pass. Only raw
+ * convolution outputs, sums of residual blocks and per-channel numbers are ever written or kept:
+ * BatchNorm, activation and gate are applied on load.
  */
 public final class TrainingNetwork implements AutoCloseable {
   // Random streams: augmentation, head, then one per block.
@@ -50,7 +50,7 @@ public final class TrainingNetwork implements AutoCloseable {
       steps.add(imageStep(context, from));
     }
     List<Operation> operations = new ArrayList<>();
-    Value features = TrainingLayers.add(context, input, FIRST_BLOCK_LAYER, operations);
+    Normed features = TrainingLayers.add(context, input, FIRST_BLOCK_LAYER, operations);
     head = new HeadOperation(context, labelSmoothing, HEAD_LAYER, features, labels);
     operations.add(head);
     operations.forEach(o -> o.forward(steps));
