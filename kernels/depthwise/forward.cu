@@ -233,6 +233,9 @@ fw_status run_size(const Launcher& launcher, int32_t dtype, const Correlation& p
 }  // namespace
 
 int64_t correlation_chunks(const DepthwiseShape& s, int32_t dtype) {
+  if (s.batch == 0) {
+    return 1;  // nothing to cut
+  }
   int64_t chunks = 0;
   with_dtype(dtype, [&](auto t) {
     using T = decltype(t);
