@@ -308,6 +308,11 @@ public final class PointwiseConv {
 
   private long packed(String operation, Tensor packed, Stream stream) {
     Checks.stream(operation, stream);
-    return Checks.tensor(operation, "packed", packed, stream, DType.U8, packedBytes(stream));
+    return packed(operation, "packed", packed, stream);
+  }
+
+  /** Address of packed weights, which other operations take as well. */
+  long packed(String operation, String name, Tensor packed, Stream stream) {
+    return Checks.tensor(operation, name, packed, stream, DType.U8, packedBytes(stream));
   }
 }

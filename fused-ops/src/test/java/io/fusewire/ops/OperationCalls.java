@@ -28,6 +28,7 @@ final class OperationCalls {
     calls.heads();
     calls.others();
     calls.calls.addAll(FusedOperationCalls.all(lab, step));
+    calls.calls.addAll(InferenceOperationCalls.all(lab));
     return calls.calls;
   }
 

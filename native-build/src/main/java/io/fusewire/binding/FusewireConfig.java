@@ -15,7 +15,12 @@ import org.bytedeco.javacpp.tools.InfoMapper;
 @Properties(
     value =
         @Platform(
-            cinclude = {"fusewire/fusewire.h", "fusewire/fused.h", "fusewire/meter.h"},
+            cinclude = {
+              "fusewire/fusewire.h",
+              "fusewire/fused.h",
+              "fusewire/inference.h",
+              "fusewire/meter.h"
+            },
             link = "fusewire"),
     target = "io.fusewire.binding",
     global = "io.fusewire.binding.Fusewire")
@@ -39,6 +44,8 @@ public class FusewireConfig implements InfoMapper {
     "fw_fused_depthwise", "FusedDepthwiseProblem",
     "fw_fused_squeeze_excite", "FusedSqueezeExciteProblem",
     "fw_normed", "NormedProblem",
+    "fw_squeezed_depthwise", "SqueezedDepthwiseProblem",
+    "fw_gated_pointwise", "GatedPointwiseProblem",
   };
 
   private static final String[] ENUMS = {
@@ -58,7 +65,12 @@ public class FusewireConfig implements InfoMapper {
   public void map(InfoMap map) {
     map.put(new Info("FW_API").cppTypes().annotations());
     map.put(
-        new Info("FUSEWIRE_FUSEWIRE_H", "FUSEWIRE_FUSED_H", "FUSEWIRE_METER_H", "__cplusplus")
+        new Info(
+                "FUSEWIRE_FUSEWIRE_H",
+                "FUSEWIRE_FUSED_H",
+                "FUSEWIRE_INFERENCE_H",
+                "FUSEWIRE_METER_H",
+                "__cplusplus")
             .define(false));
     for (String handle : new String[] {"fw_address", "fw_stream", "fw_event"}) {
       map.put(
