@@ -8,11 +8,12 @@ import io.fusewire.ops.Activation;
 import io.fusewire.ops.ConvShape;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.DenseConv;
-import io.fusewire.ops.DepthwiseConv;
 import io.fusewire.ops.Gate;
+import io.fusewire.ops.GatedPointwise;
 import io.fusewire.ops.MeanPool;
 import io.fusewire.ops.PointwiseConv;
-import io.fusewire.ops.SqueezeExcite;
+import io.fusewire.ops.SqueezedDepthwise;
+import io.fusewire.ops.SqueezedGate;
 import io.fusewire.ops.Stream;
 import io.fusewire.ops.Tensor;
 import java.util.ArrayList;
@@ -21,13 +22,16 @@ import java.util.function.Function;
 
 /**
  * Lists the inference steps of an EfficientNet up to its pooled features, by reading its block
- * table, and gives every prepared weight a place in one buffer.
+ * table, and gives every prepared weight a place in one buffer. Of a block, nothing of an
+ * activation's size is stored but the expanded tensor, unless that stays on chip, and the depthwise
+ * convolution's result.
  */
 final class InferenceLayers {
   private final Stream stream;
   private final EfficientNet net;
   private final DType dtype;
   private final List<Step> steps;
+  private final ExpansionPolicy expansions;
   private final List<Loader> loaders = new ArrayList<>();
   private final List<Slot> slots = new ArrayList<>();
   private long weightBytes;
@@ -46,11 +50,23 @@ final class InferenceLayers {
     }
   }
 
-  InferenceLayers(Stream stream, EfficientNet net, DType dtype, List<Step> steps) {
+  /** What a depthwise convolution with the squeeze in its epilogue leaves. */
+  private record Squeezed(Value dst, Value sums) {}
+
+  /** A pointwise convolution's weights as {@link PointwiseConv#pack} writes them, and its bias. */
+  private record Packed(Slot weights, Slot bias) {}
+
+  InferenceLayers(
+      Stream stream,
+      EfficientNet net,
+      DType dtype,
+      List<Step> steps,
+      ExpansionPolicy expansions) {
     this.stream = stream;
     this.net = net;
     this.dtype = dtype;
     this.steps = steps;
+    this.expansions = expansions;
   }
 
   long weightBytes() {
@@ -94,32 +110,22 @@ final class InferenceLayers {
     for (Block block : net.blocks()) {
       x = block(block, x);
     }
-    x = pointwise("conv_head", "bn2", Activation.SILU, net.headChannels(), x, null);
+    x = pointwise("conv_head", "bn2", Activation.SILU, net.headChannels(), x);
     return pool(x);
   }
 
   private Value block(Block block, Value input) {
     BlockNames names = BlockNames.of(block);
+    boolean onChip = block.expands() && expansions.onChip(block);
     Value x = input;
-    if (block.expands()) {
+    if (block.expands() && !onChip) {
       x =
           pointwise(
-              names.expand(),
-              names.expandNorm(),
-              Activation.SILU,
-              block.expandedChannels(),
-              x,
-              null);
+              names.expand(), names.expandNorm(), Activation.SILU, block.expandedChannels(), x);
     }
-    x = depthwise(names, block, x);
-    x = squeezeExcite(names, block, x);
-    return pointwise(
-        names.project(),
-        names.projectNorm(),
-        Activation.IDENTITY,
-        block.outChannels(),
-        x,
-        block.residual() ? input : null);
+    Squeezed squeezed = depthwise(names, block, x, onChip);
+    Value gate = gate(names, block, squeezed);
+    return project(names, block, squeezed.dst(), gate, block.residual() ? input : null);
   }
 
   private Value stem(Value src) {
@@ -145,97 +151,73 @@ final class InferenceLayers {
     return dst;
   }
 
-  private Value depthwise(BlockNames names, Block block, Value src) {
+  private Squeezed depthwise(BlockNames names, Block block, Value src, boolean onChip) {
     int kernel = block.kernel();
-    ConvShape shape =
-        TrainingLayers.convShape(net, src, block.expandedChannels(), kernel, block.stride());
-    DepthwiseConv conv = new DepthwiseConv(shape, dtype, Activation.SILU);
+    long channels = block.expandedChannels();
+    long from = src.size(3);
+    Value x = onChip ? new Value("expanded", dtype, src.size(0), src.size(1), src.size(2), channels) : src;
+    ConvShape shape = TrainingLayers.convShape(net, x, channels, kernel, block.stride());
+    SqueezedDepthwise conv =
+        onChip
+            ? SqueezedDepthwise.expanding(shape, dtype, Activation.SILU, from, Activation.SILU)
+            : new SqueezedDepthwise(shape, dtype, Activation.SILU);
     Value dst = output(names.depthwise(), shape);
-    Slot weights = reserve(DType.F32, kernel, kernel, block.expandedChannels());
-    Slot bias = reserve(DType.F32, block.expandedChannels());
+    Value sums =
+        new Value("sums", DType.F32, shape.batch(), conv.chunks(stream), channels);
+    Packed expansion =
+        onChip ? packed(names.expand(), names.expandNorm(), from, channels) : null;
+    Slot weights = reserve(DType.F32, kernel, kernel, channels);
+    Slot bias = reserve(DType.F32, channels);
     loadFolded(names.depthwise(), names.depthwiseNorm(), weights, bias);
-    add(
-        names.depthwise(),
-        List.of(src),
-        dst,
-        0,
-        m -> {
-          var x = m.of(src);
-          var y = m.of(dst);
-          var w = weights.tensor(buffer);
-          var b = bias.tensor(buffer);
-          return () -> conv.forward(stream, x, w, b, y);
-        });
-    return dst;
+    steps.add(
+        new Step(
+            names.depthwise(),
+            List.of(src),
+            List.of(dst, sums),
+            0,
+            m -> {
+              var x1 = m.of(src);
+              var y = m.of(dst);
+              var s = m.of(sums);
+              var w1 = onChip ? expansion.weights().tensor(buffer) : null;
+              var b1 = onChip ? expansion.bias().tensor(buffer) : null;
+              var w2 = weights.tensor(buffer);
+              var b2 = bias.tensor(buffer);
+              return () -> conv.forward(stream, x1, w1, b1, w2, b2, y, s);
+            }));
+    return new Squeezed(dst, sums);
   }
 
-  private Value pointwise(
-      String name, String norm, Activation activation, long out, Value src, Value residual) {
-    long in = src.size(3);
-    PointwiseConv conv = new PointwiseConv(src.elements() / in, in, out, dtype, activation);
-    // The skip is needed no more after this, so the sum takes its place.
-    Value dst =
-        residual != null
-            ? residual
-            : new Value(name, dtype, src.size(0), src.size(1), src.size(2), out);
-    Slot packed = reserve(DType.U8, conv.packedBytes(stream));
-    Slot bias = reserve(DType.F32, out);
-    loaders.add(
-        (folded, weights) -> {
-          FoldedWeights.Layer layer = folded.fold(name, norm);
-          try (Tensor plain = Tensor.allocate(stream.device(), DType.F32, out, in)) {
-            plain.copyFrom(stream, layer.weights());
-            conv.pack(stream, plain, packed.tensor(weights));
-            bias.tensor(weights).copyFrom(stream, layer.bias());
-            stream.synchronize();
-          }
-        });
-    add(
-        name,
-        residual == null ? List.of(src) : List.of(src, residual),
-        dst,
-        0,
-        m -> {
-          var x = m.of(src);
-          var y = m.of(dst);
-          var skip = residual == null ? null : y;
-          var w = packed.tensor(buffer);
-          var b = bias.tensor(buffer);
-          return () -> conv.forwardPacked(stream, x, w, b, skip, y);
-        });
-    return dst;
-  }
-
-  private Value squeezeExcite(BlockNames names, Block block, Value src) {
-    long batch = src.size(0);
-    long channels = src.size(3);
-    long squeezed = block.squeezedChannels();
-    SqueezeExcite excite =
-        new SqueezeExcite(
+  private Value gate(BlockNames names, Block block, Squeezed squeezed) {
+    Value dst = squeezed.dst();
+    Value sums = squeezed.sums();
+    long batch = dst.size(0);
+    long channels = dst.size(3);
+    long width = block.squeezedChannels();
+    SqueezedGate operation =
+        new SqueezedGate(
             batch,
-            src.size(1) * src.size(2),
+            dst.size(1) * dst.size(2),
+            sums.size(1),
             channels,
-            squeezed,
-            dtype,
+            width,
             net.squeezeRelu() ? Activation.RELU : Activation.SILU,
             Gate.SIGMOID);
-    Value dst = new Value(block.prefix() + ".se", dtype, src.shape());
     Value pooled = new Value("pooled", DType.F32, batch, channels);
-    Value hidden = new Value("hidden", DType.F32, batch, squeezed);
+    Value hidden = new Value("hidden", DType.F32, batch, width);
     Value gate = new Value("gate", DType.F32, batch, channels);
-    Slot reduceWeights = slot(names.reduce() + ".weight", squeezed, channels);
-    Slot reduceBias = slot(names.reduce() + ".bias", squeezed);
-    Slot expandWeights = slot(names.excite() + ".weight", channels, squeezed);
+    Slot reduceWeights = slot(names.reduce() + ".weight", width, channels);
+    Slot reduceBias = slot(names.reduce() + ".bias", width);
+    Slot expandWeights = slot(names.excite() + ".weight", channels, width);
     Slot expandBias = slot(names.excite() + ".bias", channels);
     steps.add(
         new Step(
             block.prefix() + ".se",
-            List.of(src),
-            List.of(dst, pooled, hidden, gate),
-            excite.workspaceBytes(stream),
+            List.of(sums),
+            List.of(gate, pooled, hidden),
+            0,
             m -> {
-              var x = m.of(src);
-              var y = m.of(dst);
+              var s = m.of(sums);
               var p = m.of(pooled);
               var h = m.of(hidden);
               var g = m.of(gate);
@@ -243,10 +225,80 @@ final class InferenceLayers {
               var b1 = reduceBias.tensor(buffer);
               var w2 = expandWeights.tensor(buffer);
               var b2 = expandBias.tensor(buffer);
-              var workspace = m.workspace();
-              return () -> excite.forward(stream, x, w1, b1, w2, b2, p, h, g, y, workspace);
+              return () -> operation.forward(stream, s, w1, b1, w2, b2, p, h, g);
             }));
+    return gate;
+  }
+
+  private Value project(BlockNames names, Block block, Value src, Value gate, Value residual) {
+    long out = block.outChannels();
+    GatedPointwise conv =
+        new GatedPointwise(
+            src.size(0),
+            src.size(1) * src.size(2),
+            src.size(3),
+            out,
+            dtype,
+            Activation.IDENTITY);
+    // The skip is needed no more after this, so the sum takes its place.
+    Value dst =
+        residual != null
+            ? residual
+            : new Value(names.project(), dtype, src.size(0), src.size(1), src.size(2), out);
+    Packed packed = packed(names.project(), names.projectNorm(), src.size(3), out);
+    add(
+        names.project(),
+        residual == null ? List.of(src, gate) : List.of(src, gate, residual),
+        dst,
+        0,
+        m -> {
+          var x = m.of(src);
+          var g = m.of(gate);
+          var y = m.of(dst);
+          var skip = residual == null ? null : y;
+          var w = packed.weights().tensor(buffer);
+          var b = packed.bias().tensor(buffer);
+          return () -> conv.forward(stream, x, g, w, b, skip, y);
+        });
     return dst;
+  }
+
+  private Value pointwise(String name, String norm, Activation activation, long out, Value src) {
+    long in = src.size(3);
+    PointwiseConv conv = new PointwiseConv(src.elements() / in, in, out, dtype, activation);
+    Value dst = new Value(name, dtype, src.size(0), src.size(1), src.size(2), out);
+    Packed packed = packed(name, norm, in, out);
+    add(
+        name,
+        List.of(src),
+        dst,
+        0,
+        m -> {
+          var x = m.of(src);
+          var y = m.of(dst);
+          var w = packed.weights().tensor(buffer);
+          var b = packed.bias().tensor(buffer);
+          return () -> conv.forwardPacked(stream, x, w, b, null, y);
+        });
+    return dst;
+  }
+
+  /** Places for a pointwise convolution's folded and packed weights and its bias. */
+  private Packed packed(String name, String norm, long in, long out) {
+    PointwiseConv packing = new PointwiseConv(1, in, out, dtype, Activation.IDENTITY);
+    Slot packed = reserve(DType.U8, packing.packedBytes(stream));
+    Slot bias = reserve(DType.F32, out);
+    loaders.add(
+        (folded, weights) -> {
+          FoldedWeights.Layer layer = folded.fold(name, norm);
+          try (Tensor plain = Tensor.allocate(stream.device(), DType.F32, out, in)) {
+            plain.copyFrom(stream, layer.weights());
+            packing.pack(stream, plain, packed.tensor(weights));
+            bias.tensor(weights).copyFrom(stream, layer.bias());
+            stream.synchronize();
+          }
+        });
+    return new Packed(packed, bias);
   }
 
   private Value pool(Value src) {

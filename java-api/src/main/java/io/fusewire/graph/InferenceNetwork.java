@@ -14,7 +14,7 @@ import java.util.List;
 
 /**
  * An EfficientNet as a list of inference steps: BatchNorm folded into the convolutions, activation
- * in their epilogues, the residual in the projection's. Weights are prepared once, by {@link
+ * and squeeze in their epilogues, the gate and the residual in the projection. Weights are prepared once, by {@link
  * #load}.
  */
 public final class InferenceNetwork implements AutoCloseable {
@@ -36,7 +36,12 @@ public final class InferenceNetwork implements AutoCloseable {
   private Program program;
 
   private InferenceNetwork(
-      Stream stream, EfficientNet net, long batch, DType dtype, ImageInput from) {
+      Stream stream,
+      EfficientNet net,
+      long batch,
+      DType dtype,
+      ImageInput from,
+      ExpansionPolicy expansions) {
     this.stream = stream;
     this.net = net;
     int side = net.resolution();
@@ -63,7 +68,7 @@ public final class InferenceNetwork implements AutoCloseable {
                 return () -> operation.forward(stream, null, x, y);
               }));
     }
-    layers = new InferenceLayers(stream, net, dtype, steps);
+    layers = new InferenceLayers(stream, net, dtype, steps, expansions);
     final Value pooled = layers.add(input);
     logits = new Value("logits", DType.F32, batch, net.classes());
     probabilities = new Value("probabilities", DType.F32, batch, net.classes());
@@ -112,7 +117,18 @@ public final class InferenceNetwork implements AutoCloseable {
    */
   public static InferenceNetwork open(
       Stream stream, EfficientNet net, long batch, DType dtype, ImageInput images, Tensor shared) {
-    InferenceNetwork network = new InferenceNetwork(stream, net, batch, dtype, images);
+    return open(stream, net, batch, dtype, images, shared, ExpansionPolicy.STORED);
+  }
+
+  static InferenceNetwork open(
+      Stream stream,
+      EfficientNet net,
+      long batch,
+      DType dtype,
+      ImageInput images,
+      Tensor shared,
+      ExpansionPolicy expansions) {
+    InferenceNetwork network = new InferenceNetwork(stream, net, batch, dtype, images, expansions);
     network.ownsArena = shared == null || shared.bytes() < network.plan.arenaBytes();
     network.arena =
         network.ownsArena
@@ -136,7 +152,8 @@ public final class InferenceNetwork implements AutoCloseable {
    */
   public static MemoryEstimate estimate(
       Stream stream, EfficientNet net, long batch, DType dtype, ImageInput images) {
-    InferenceNetwork network = new InferenceNetwork(stream, net, batch, dtype, images);
+    InferenceNetwork network =
+        new InferenceNetwork(stream, net, batch, dtype, images, ExpansionPolicy.STORED);
     return new MemoryEstimate(batch, network.plan.arenaBytes(), network.layers.weightBytes());
   }
 

@@ -229,6 +229,15 @@ class WholeNetworkTest {
   @ParameterizedTest
   @MethodSource("devices")
   void foldedInferenceIsThatOfLibtorch(Device device) {
+    // All expansions stored, all on chip, and every other one.
+    int[] asked = new int[1];
+    ExpansionPolicy alternating = block -> asked[0]++ % 2 == 0;
+    checkInference(device, ExpansionPolicy.STORED);
+    checkInference(device, ExpansionPolicy.ON_CHIP);
+    checkInference(device, alternating);
+  }
+
+  private static void checkInference(Device device, ExpansionPolicy expansions) {
     for (Padding padding : Padding.values()) {
       EfficientNet net =
           EfficientNet.b0().resolution(64).classes(12).padding(padding).dropout(0.2).build();
@@ -236,7 +245,8 @@ class WholeNetworkTest {
       float[] images = images(net, 3);
       double[] expected = new TorchOracle(net, values).predict(wide(images), 3);
       try (Stream stream = Stream.open(device);
-          InferenceNetwork ours = InferenceNetwork.open(stream, net, 3, DType.F32, null, null)) {
+          InferenceNetwork ours =
+              InferenceNetwork.open(stream, net, 3, DType.F32, null, null, expansions)) {
         ours.load(values);
         ours.images().copyFrom(stream, images);
         ours.run();
