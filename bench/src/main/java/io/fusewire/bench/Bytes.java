@@ -16,7 +16,11 @@ record Bytes(double read, double written, double requested, double least) {
 
   /** Counts of a whole batch as they are. */
   static Bytes of(Meter.Traffic moved, long least) {
-    return new Bytes(moved.readBytes(), moved.writtenBytes(), moved.requestedBytes(), least);
+    return new Bytes(
+        (double) moved.readBytes(),
+        (double) moved.writtenBytes(),
+        (double) moved.requestedBytes(),
+        (double) least);
   }
 
   /** Read and written. */

@@ -83,14 +83,20 @@ final class TrafficCommand implements Callable<Integer> {
   private Path png;
 
   /** Training or inference. */
-  private static final class What {
+  static final class What {
+    private boolean inference;
+
     @Option(
         names = "--train",
         description = "A training step with RMSProp and a moving average (the default).")
-    private boolean train;
+    void train(boolean chosen) {
+      inference &= !chosen;
+    }
 
     @Option(names = "--inference", description = "A forward pass with folded BatchNorm.")
-    private boolean inference;
+    void infer(boolean chosen) {
+      inference |= chosen;
+    }
   }
 
   /** Only what activations can be stored in. */

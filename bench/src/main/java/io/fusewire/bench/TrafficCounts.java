@@ -82,7 +82,7 @@ final class TrafficCounts {
 
   /** Bytes saved for the backward pass. */
   double saved() {
-    return at(few.saved(), many.saved());
+    return at((double) few.saved(), (double) many.saved());
   }
 
   /** Names of the tensors of a step, with what moves of each. */

@@ -78,7 +78,11 @@ final class TrafficReport {
     String memoryName = name + "/memory";
     list.add(
         new TrafficEntry(
-            memoryName + "/batch" + counts.batch(), "memory plan", memory, "B", aim(memoryName)));
+            memoryName + "/batch" + counts.batch(),
+            "memory plan",
+            (double) memory,
+            "B",
+            aim(memoryName)));
     for (StepTraffic.Phase phase : StepTraffic.Phase.values()) {
       for (TensorTraffic.Kind kind : TensorTraffic.Kind.values()) {
         Bytes bytes = counts.of(phase, kind);
@@ -147,7 +151,7 @@ final class TrafficReport {
     if (trains()) {
       aimed(out, "saved for backward per image", counts.saved(), name + "/saved");
     }
-    aimed(out, "memory at batch " + counts.batch(), memory, name + "/memory");
+    aimed(out, "memory at batch " + counts.batch(), (double) memory, name + "/memory");
     out.flush();
   }
 

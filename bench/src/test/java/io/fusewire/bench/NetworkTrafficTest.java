@@ -93,7 +93,7 @@ final class NetworkTrafficTest {
     TrafficCounts counts = new TrafficCounts(few, more, many.batch());
     check("counted", counts, many, s -> s.moved().bytes(), Bytes::counted, 0.01);
     check("least", counts, many, StepTraffic::least, Bytes::least, 0.0001);
-    assertEquals(many.saved(), counts.saved() * many.batch(), 1.0);
+    assertEquals((double) many.saved(), counts.saved() * many.batch(), 1.0);
   }
 
   private static void check(

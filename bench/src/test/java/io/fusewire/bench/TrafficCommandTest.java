@@ -55,6 +55,15 @@ final class TrafficCommandTest {
   }
 
   @Test
+  void countsInferenceWhenAsked() {
+    assertEquals(0, run("b0", "--resolution", "32", "--inference", "--dtype", "F32"));
+    assertTrue(out.toString().contains("b0@32/infer/f32:"), out.toString());
+    assertEquals(0, run("--train", "b0", "--resolution", "32", "--batch", "3"));
+    assertTrue(out.toString().contains("b0@32/train/bf16:"), out.toString());
+    assertTrue(out.toString().contains("counted with 3 and 6 images"), out.toString());
+  }
+
+  @Test
   void refusesWhatDoesNotFit() {
     assertEquals(2, run("b9"));
     assertEquals(2, run("--dtype", "i32"));
