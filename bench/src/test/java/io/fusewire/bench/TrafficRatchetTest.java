@@ -31,7 +31,7 @@ final class TrafficRatchetTest {
         if (line.isBlank() || line.startsWith("#")) {
           continue;
         }
-        String[] words = line.strip().split("\\s+");
+        String[] words = line.strip().split("\\s+", -1);
         int slash = words[0].lastIndexOf('/');
         bounds
             .computeIfAbsent(words[0].substring(0, slash), n -> new LinkedHashMap<>())
