@@ -86,8 +86,8 @@ public final class SqueezedDepthwise {
   /**
    * Describes a depthwise convolution of the expanded src.
    *
-   * @param shape size of the depthwise convolution, with inChannels equal to outChannels; 3x3, 5x5 or
-   *     7x7 with stride 1 or 2 and no dilation, or else {@link #chunks} refuses it
+   * @param shape size of the depthwise convolution, with inChannels equal to outChannels; 3x3, 5x5
+   *     or 7x7 with stride 1 or 2 and no dilation, or else {@link #chunks} refuses it
    * @param dtype storage type of src and dst
    * @param activation applied to the result
    * @param expandFrom channels of src
@@ -117,8 +117,7 @@ public final class SqueezedDepthwise {
     Checks.stream(operation, stream);
     Chunks known = chunks;
     if (known == null || known.device() != stream.device()) {
-      long count =
-          ByteCount.of(operation, stream, problem, Fusewire::fw_squeezed_depthwise_chunks);
+      long count = ByteCount.of(operation, stream, problem, Fusewire::fw_squeezed_depthwise_chunks);
       known = new Chunks(stream.device(), count);
       chunks = known;
     }

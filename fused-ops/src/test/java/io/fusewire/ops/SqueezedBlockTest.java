@@ -38,7 +38,8 @@ class SqueezedBlockTest {
     int squeezed = 3;
     try (Lab lab = new Lab(device)) {
       Stream q = lab.stream;
-      final Tensor src = reals(lab, dtype, random, 1, batch, shape.inHeight(), shape.inWidth(), from);
+      final Tensor src =
+          reals(lab, dtype, random, 1, batch, shape.inHeight(), shape.inWidth(), from);
       final Tensor expandWeights = reals(lab, DType.F32, random, 0.5, channels, from);
       final Tensor expandBias = reals(lab, DType.F32, random, 0.5, channels);
       final Tensor weights =
@@ -50,8 +51,7 @@ class SqueezedBlockTest {
               batch * shape.inHeight() * shape.inWidth(), from, channels, dtype, SILU);
       Tensor packed = lab.workspace(expand.packedBytes(q));
       expand.pack(q, expandWeights, packed);
-      Tensor expanded =
-          lab.out(dtype, batch, shape.inHeight(), shape.inWidth(), channels);
+      Tensor expanded = lab.out(dtype, batch, shape.inHeight(), shape.inWidth(), channels);
       expand.forwardPacked(q, src, packed, expandBias, null, expanded);
       Tensor plain = lab.out(dtype, batch, shape.outHeight(), shape.outWidth(), channels);
       new DepthwiseConv(shape, dtype, SILU).forward(q, expanded, weights, bias, plain);
@@ -102,8 +102,7 @@ class SqueezedBlockTest {
         }
         NormedSource.assertAgrees("depthwise", dtype, lab.read(plain), lab.read(dst));
         Tensor gotGate = lab.out(DType.F32, batch, channels);
-        new SqueezedGate(
-                batch, pixels, depthwise.chunks(q), channels, squeezed, SILU, Gate.SIGMOID)
+        new SqueezedGate(batch, pixels, depthwise.chunks(q), channels, squeezed, SILU, Gate.SIGMOID)
             .forward(
                 q,
                 sums,
@@ -148,8 +147,7 @@ class SqueezedBlockTest {
       refused(
           "there is no expansion",
           () -> op.forward(lab.stream, src, null, bias, weights, bias, dst, sums));
-      refused(
-          "dst", () -> op.forward(lab.stream, src, null, null, weights, bias, src, sums));
+      refused("dst", () -> op.forward(lab.stream, src, null, null, weights, bias, src, sums));
       refused("expandFrom is 0", () -> SqueezedDepthwise.expanding(null, DType.F32, SILU, 0, SILU));
       refused(
           "outChannels 5",
