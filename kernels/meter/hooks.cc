@@ -62,14 +62,11 @@ FW_HOOKS(8)
 FW_HOOKS(16)
 #undef FW_HOOKS
 
-void __tsan_read_range(void* p, size_t bytes) { fusewire::read(p, bytes); }
-void __tsan_write_range(void* p, size_t bytes) { fusewire::write(p, bytes); }
+// As the compiler declares them itself where it sanitizes this file.
+void __tsan_read_range(void* p, intptr_t bytes) { fusewire::read(p, size_t(bytes)); }
+void __tsan_write_range(void* p, intptr_t bytes) { fusewire::write(p, size_t(bytes)); }
 
-// Of no concern here: the sanitizer's start, functions entered and left, virtual tables.
+// The sanitizer's start, of no concern here.
 void __tsan_init() {}
-void __tsan_func_entry(void*) {}
-void __tsan_func_exit() {}
-void __tsan_vptr_update(void**, void*) {}
-void __tsan_vptr_read(void**) {}
 
 }  // extern "C"
