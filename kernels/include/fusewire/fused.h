@@ -9,7 +9,9 @@
  *  - norm (4, channels): mean, 1/std, scale = gamma/std, shift = beta. Written by the operation that writes x.
  *  - gradient (2, channels): slope, offset; the gradient of x is scale*g + slope*(x-mean) + offset, with g the gradient
  *    of (x-mean)*scale+shift. It is BatchNorm's usual gradient (arXiv 1502.03167) with its two means worked in.
- * An ::fw_address of 0 for a norm, gate or scale means: taken as it is. All conventions of fusewire.h hold.
+ * An ::fw_address of 0 for a norm, gate or scale means: taken as it is; only fw_norm_gradient and the backward passes
+ * of squeeze-and-excite and mean pool, which write a BatchNorm's gradient, need their norm. All conventions of
+ * fusewire.h hold.
  */
 #ifndef FUSEWIRE_FUSED_H
 #define FUSEWIRE_FUSED_H

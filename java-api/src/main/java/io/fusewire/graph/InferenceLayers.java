@@ -57,11 +57,7 @@ final class InferenceLayers {
   private record Packed(Slot weights, Slot bias) {}
 
   InferenceLayers(
-      Stream stream,
-      EfficientNet net,
-      DType dtype,
-      List<Step> steps,
-      ExpansionPolicy expansions) {
+      Stream stream, EfficientNet net, DType dtype, List<Step> steps, ExpansionPolicy expansions) {
     this.stream = stream;
     this.net = net;
     this.dtype = dtype;
@@ -155,17 +151,18 @@ final class InferenceLayers {
     int kernel = block.kernel();
     long channels = block.expandedChannels();
     long from = src.size(3);
-    Value x = onChip ? new Value("expanded", dtype, src.size(0), src.size(1), src.size(2), channels) : src;
+    Value x =
+        onChip
+            ? new Value("expanded", dtype, src.size(0), src.size(1), src.size(2), channels)
+            : src;
     ConvShape shape = TrainingLayers.convShape(net, x, channels, kernel, block.stride());
     SqueezedDepthwise conv =
         onChip
             ? SqueezedDepthwise.expanding(shape, dtype, Activation.SILU, from, Activation.SILU)
             : new SqueezedDepthwise(shape, dtype, Activation.SILU);
     Value dst = output(names.depthwise(), shape);
-    Value sums =
-        new Value("sums", DType.F32, shape.batch(), conv.chunks(stream), channels);
-    Packed expansion =
-        onChip ? packed(names.expand(), names.expandNorm(), from, channels) : null;
+    Value sums = new Value("sums", DType.F32, shape.batch(), conv.chunks(stream), channels);
+    Packed expansion = onChip ? packed(names.expand(), names.expandNorm(), from, channels) : null;
     Slot weights = reserve(DType.F32, kernel, kernel, channels);
     Slot bias = reserve(DType.F32, channels);
     loadFolded(names.depthwise(), names.depthwiseNorm(), weights, bias);
@@ -234,12 +231,7 @@ final class InferenceLayers {
     long out = block.outChannels();
     GatedPointwise conv =
         new GatedPointwise(
-            src.size(0),
-            src.size(1) * src.size(2),
-            src.size(3),
-            out,
-            dtype,
-            Activation.IDENTITY);
+            src.size(0), src.size(1) * src.size(2), src.size(3), out, dtype, Activation.IDENTITY);
     // The skip is needed no more after this, so the sum takes its place.
     Value dst =
         residual != null

@@ -14,8 +14,8 @@ import java.util.List;
 
 /**
  * An EfficientNet as a list of inference steps: BatchNorm folded into the convolutions, activation
- * and squeeze in their epilogues, the gate and the residual in the projection. Weights are prepared once, by {@link
- * #load}.
+ * and squeeze in their epilogues, the gate and the residual in the projection. Weights are prepared
+ * once, by {@link #load}.
  */
 public final class InferenceNetwork implements AutoCloseable {
   private final Stream stream;
