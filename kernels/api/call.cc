@@ -99,9 +99,10 @@ fw_status check_norm(const char* operation, float epsilon, float momentum) {
 }
 
 fw_status check_norm_rows(const char* operation, int64_t batch, int64_t pixels) {
-  if (batch * pixels < 2) {
+  const int64_t rows = batch * pixels;
+  if (rows < 2) {
     return fail(FW_INVALID_ARGUMENT, "%s: batch*pixels is %lld; at least 2 fits, since one value has no variance",
-                operation, static_cast<long long>(batch * pixels));
+                operation, static_cast<long long>(rows));
   }
   return FW_OK;
 }
