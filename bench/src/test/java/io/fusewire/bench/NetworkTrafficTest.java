@@ -83,8 +83,8 @@ final class NetworkTrafficTest {
 
   /**
    * Two counts give the third: bytes per image do not depend on the batch but for the shared. Only
-   * the workspaces grow less than that, since sums are split into fewer parts at a large batch; so
-   * a total is never made to look smaller than it is.
+   * the workspaces, and the sums that a gate is made from, grow less than that, since sums are
+   * split into fewer parts at a large batch; so a total is never made to look smaller than it is.
    */
   @Test
   void whatManyImagesMoveFollowsFromFew() {
@@ -103,10 +103,13 @@ final class NetworkTrafficTest {
       String what = "%s: %s counted, %s expected".formatted(kind, counted, expected);
       boolean workspace = kind == TensorTraffic.Kind.WORKSPACE;
       assertTrue(expected >= 0.999 * counted, what);
-      assertTrue(expected <= (workspace ? 2 : 1.002) * counted, what);
+      assertTrue(expected <= (workspace ? 2 : 1.005) * counted, what);
     }
     double least = many.steps().stream().mapToDouble(StepTraffic::least).sum();
-    assertEquals(least, counts.total().least() * many.batch(), 1e-4 * least);
+    double expectedLeast = counts.total().least() * many.batch();
+    assertTrue(
+        expectedLeast >= 0.9999 * least && expectedLeast <= 1.005 * least,
+        "least: %s, expected %s".formatted(least, expectedLeast));
     assertEquals((double) many.saved(), counts.saved() * many.batch(), 1.0);
   }
 }

@@ -91,8 +91,16 @@ final class InfoCommand implements Callable<Integer> {
   private MemoryEstimate training(EfficientNet network) {
     try (Stream stream = Stream.open(Device.cpu())) {
       // RMSProp with a moving average: what 'train' does unless told otherwise.
+      // Five strides of two leave one pixel of 32, and one value has no variance to normalise by.
+      int least = network.resolution() <= 32 ? 2 : 1;
       return TrainingNetwork.estimate(
-          stream, network, batch, dtype.value(), null, OptimizerSettings.Kind.RMSPROP, true);
+          stream,
+          network,
+          Math.max(batch, least),
+          dtype.value(),
+          null,
+          OptimizerSettings.Kind.RMSPROP,
+          true);
     }
   }
 
