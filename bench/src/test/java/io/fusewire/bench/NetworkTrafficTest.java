@@ -83,13 +83,14 @@ final class NetworkTrafficTest {
 
   /**
    * Two counts give the third: bytes per image do not depend on the batch but for the shared. Only
-   * the workspaces, and the sums that a gate is made from, grow less than that, since sums are
-   * split into fewer parts at a large batch; so a total is never made to look smaller than it is.
+   * the workspaces grow less than that, since sums are split into fewer parts at a large batch; so
+   * a total is never made to look smaller than it is. In inference the sums that a gate is made
+   * from are values, which from 32 images on have one part each.
    */
   @Test
   void whatManyImagesMoveFollowsFromFew() {
     check(twoTrained, train(4), train(12));
-    check(twoInferred, infer(4), infer(12));
+    check(infer(32), infer(48), infer(64));
   }
 
   private static void check(NetworkTraffic few, NetworkTraffic more, NetworkTraffic many) {
@@ -103,13 +104,10 @@ final class NetworkTrafficTest {
       String what = "%s: %s counted, %s expected".formatted(kind, counted, expected);
       boolean workspace = kind == TensorTraffic.Kind.WORKSPACE;
       assertTrue(expected >= 0.999 * counted, what);
-      assertTrue(expected <= (workspace ? 2 : 1.005) * counted, what);
+      assertTrue(expected <= (workspace ? 2 : 1.002) * counted, what);
     }
     double least = many.steps().stream().mapToDouble(StepTraffic::least).sum();
-    double expectedLeast = counts.total().least() * many.batch();
-    assertTrue(
-        expectedLeast >= 0.9999 * least && expectedLeast <= 1.005 * least,
-        "least: %s, expected %s".formatted(least, expectedLeast));
+    assertEquals(least, counts.total().least() * many.batch(), 1e-4 * least);
     assertEquals((double) many.saved(), counts.saved() * many.batch(), 1.0);
   }
 }
