@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench;
 
+import io.fusewire.bench.layers.Layer;
+import io.fusewire.bench.layers.Problem;
+import io.fusewire.bench.layers.ProblemFile;
 import io.fusewire.bench.peer.Memcpy;
+import io.fusewire.model.Padding;
 import io.fusewire.ops.Activation;
 import io.fusewire.ops.ConvShape;
 import io.fusewire.ops.DType;
@@ -43,27 +47,27 @@ final class DepthwiseCases {
   List<Measurement> measure() throws Exception {
     List<Measurement> measurements = new ArrayList<>();
     for (boolean cold : new boolean[] {true, false}) {
-      for (DepthwiseProblem problem : DepthwiseProblem.all()) {
+      for (Problem problem : ProblemFile.of("b0", Layer.DEPTHWISE)) {
         measurements.add(measure(problem, cold));
       }
     }
     return measurements;
   }
 
-  private Measurement measure(DepthwiseProblem problem, boolean cold) throws Exception {
-    ConvShape shape = problem.shape(batch);
+  private Measurement measure(Problem problem, boolean cold) throws Exception {
+    ConvShape shape = problem.convolution(batch, Padding.SAME);
     Device device = stream.device();
     DepthwiseConv conv = new DepthwiseConv(shape, DType.F32, Activation.IDENTITY);
     int kernel = problem.kernel();
-    long inBytes = 4L * batch * problem.height() * problem.width() * problem.channels();
-    long outBytes = 4L * batch * shape.outHeight() * shape.outWidth() * problem.channels();
+    long inBytes = 4L * batch * problem.height() * problem.width() * problem.inChannels();
+    long outBytes = 4L * batch * shape.outHeight() * shape.outWidth() * problem.inChannels();
     int places = cold ? Math.toIntExact(1 + COLD_BYTES / (inBytes + outBytes)) : 1;
     List<Tensor> sources = new ArrayList<>();
     List<Tensor> results = new ArrayList<>();
     try (Tensor allSources = filled(Tensor.allocate(device, DType.F32, places * inBytes / 4));
         Tensor allResults = Tensor.allocate(device, DType.F32, places * outBytes / 4);
         Tensor weights =
-            filled(Tensor.allocate(device, DType.F32, kernel, kernel, problem.channels()));
+            filled(Tensor.allocate(device, DType.F32, kernel, kernel, problem.inChannels()));
         Memcpy memcpy = new Memcpy(inBytes + outBytes, threads, places)) {
       for (int place = 0; place < places; place++) {
         sources.add(
@@ -73,7 +77,7 @@ final class DepthwiseCases {
                 batch,
                 problem.height(),
                 problem.width(),
-                problem.channels()));
+                problem.inChannels()));
         results.add(
             allResults.slice(
                 place * outBytes,
@@ -81,7 +85,7 @@ final class DepthwiseCases {
                 batch,
                 shape.outHeight(),
                 shape.outWidth(),
-                problem.channels()));
+                problem.inChannels()));
       }
       int repeats =
           repeats(() -> conv.forward(stream, sources.get(0), weights, null, results.get(0)));
