@@ -13,8 +13,9 @@
 namespace fusewire {
 namespace {
 
-// Read by every access, so without the call that finds a thread's variables of a library.
-__attribute__((tls_model("initial-exec"))) thread_local Meter* current = nullptr;
+// Read by every access; the faster initial-exec model would ask for room in the process's static TLS block, which a
+// library loaded late may not find (native-build/late_loading.sh).
+thread_local Meter* current = nullptr;
 
 void read(const void* p, size_t bytes) {
   if (current != nullptr) {
