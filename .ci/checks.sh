@@ -13,7 +13,7 @@ cpp_format() {
 
 shell_syntax() {
   local file
-  for file in fusewire .ci/run .ci/*.sh cli/launcher/*.sh; do
+  for file in fusewire .ci/run .ci/*.sh cli/launcher/*.sh native-build/*.sh native-build/figures/*.sh; do
     bash -n "$file" || return 1
   done
 }
@@ -26,7 +26,7 @@ licence_headers() {
       echo "$file has no line 'SPDX-License-Identifier: Apache-2.0' at its top"
       bad=1
     fi
-  done < <(git ls-files '*.java' '*.h' '*.cc' '*.cpp' '*.cu' '*.cuh' '*.sh' '*.py' fusewire .ci/run '*CMakeLists.txt' '*pom.xml')
+  done < <(git ls-files '*.java' '*.h' '*.cc' '*.cpp' '*.cu' '*.cuh' '*.sh' '*.awk' '*.py' fusewire .ci/run '*CMakeLists.txt' '*pom.xml')
   return $bad
 }
 
@@ -58,4 +58,10 @@ cpp_tidy() {
 cuda_report() {
   mvn -B -q -pl native-build package -DskipTests -Dfusewire.cuda=ON -Dfusewire.checked=ON || return 1
   native-build/ptxas_report.sh
+}
+
+# Holds the figures of the GPU's machine code to the recorded ones, after cuda_report has built it.
+gpu_figures() { # nvcc
+  native-build/figures/canary.sh "$1" native-build/target/cmake/gpu_figures || return 1
+  native-build/gpu_figures.sh
 }

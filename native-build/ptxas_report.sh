@@ -6,9 +6,15 @@
 # to memory: that memory traffic is what these kernels exist to avoid.
 #
 #   native-build/ptxas_report.sh [FOLDER]
+#   native-build/ptxas_report.sh --by-symbol FOLDER    only architecture, mangled name, registers, stack, shared memory
 
 set -euo pipefail
 
+by_symbol=0
+if [ "${1:-}" = --by-symbol ]; then
+  by_symbol=1
+  shift
+fi
 folder=${1:-$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/target/cmake/cuda}
 shopt -s nullglob
 reports=("$folder"/*.ptxas)
@@ -17,10 +23,9 @@ if [ ${#reports[@]} = 0 ]; then
   exit 1
 fi
 
-demangle=cat
-! command -v c++filt > /dev/null || demangle="c++filt -p"
-
-awk '
+# A line for each kernel: architecture, mangled name, registers, spilled bytes, stack, shared memory.
+kernels() {
+  awk '
   /Compiling entry function/ {
     split($0, quoted, "\047")
     kernel = quoted[2]; arch = quoted[4]
@@ -42,7 +47,18 @@ awk '
     }
     printf "%s %s %d %d %d %d\n", arch, kernel, registers, stores + loads, stack, shared
     kernel = ""; stack = stores = loads = 0
-  }' "${reports[@]}" | $demangle | sort | awk '
+  }' "${reports[@]}"
+}
+
+if [ $by_symbol = 1 ]; then
+  kernels | awk '{ print $1, $2, $3, $5, $6 }'
+  exit
+fi
+
+demangle=cat
+! command -v c++filt > /dev/null || demangle="c++filt -p"
+
+kernels | $demangle | sort | awk '
   {
     # A demangled name has spaces: the four numbers are the last fields.
     arch = $1; registers = $(NF - 3); spills = $(NF - 2); stack = $(NF - 1); shared = $NF
