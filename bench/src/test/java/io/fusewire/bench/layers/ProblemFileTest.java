@@ -32,11 +32,11 @@ final class ProblemFileTest {
   /** What a convolution of the graph reads and writes, per image. */
   private record Convolution(List<Long> src, List<Long> dst) {
     static Convolution of(Problem p) {
-      long height = (p.height() + p.stride() - 1) / p.stride();
-      long width = (p.width() + p.stride() - 1) / p.stride();
+      int height = (p.height() + p.stride() - 1) / p.stride();
+      int width = (p.width() + p.stride() - 1) / p.stride();
       return new Convolution(
           List.of((long) p.height(), (long) p.width(), (long) p.inChannels()),
-          List.of(height, width, (long) p.outChannels()));
+          List.of((long) height, (long) width, (long) p.outChannels()));
     }
 
     static List<Long> image(Value value) {
