@@ -62,7 +62,7 @@ final class CallsCommand implements Callable<Integer> {
     } catch (NoBenchmarksException e) {
       throw new ParameterException(spec.commandLine(), "no call matches '" + pattern + "'", e);
     }
-    Map<String, String> facts = Machine.facts(Device.cpu(), 1);
+    Map<String, String> facts = Machine.facts(Device.cpu(), 1, spec);
     facts.forEach((name, value) -> out.println(name + ": " + value));
     out.println();
     print(costs, out);

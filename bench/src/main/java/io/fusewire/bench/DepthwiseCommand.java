@@ -27,10 +27,11 @@ final class DepthwiseCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    settings.check(spec);
     try (Stream stream = settings.open()) {
       DepthwiseCases cases =
           new DepthwiseCases(stream, settings.threads(), batch, settings.rounds());
-      settings.report(cases.measure(), spec.commandLine().getOut());
+      settings.report(cases.measure(), spec);
     }
     return 0;
   }

@@ -9,16 +9,18 @@ import java.time.temporal.ChronoUnit;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import picocli.CommandLine.Model.CommandSpec;
 
-/** What a measurement must be read with: commit, machine, compilers. */
+/** What a measurement must be read with: commit, command, machine, compilers. */
 final class Machine {
   private Machine() {}
 
   /** Facts by name, in the order they are written. */
-  static Map<String, String> facts(Device device, int threads) {
+  static Map<String, String> facts(Device device, int threads, CommandSpec command) {
     Map<String, String> facts = new LinkedHashMap<>();
     facts.put("commit", commit());
     facts.put("date", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
+    facts.put("command", words(command));
     facts.put("device", device.description() + ", " + device.level());
     facts.put("threads", Integer.toString(threads));
     facts.put("native", Device.libraryVersion() + "; " + Device.libraryBuildInfo());
@@ -27,6 +29,12 @@ final class Machine {
     facts.put("libtorch", version("org.bytedeco.pytorch.Tensor"));
     facts.put("onnxruntime", version("ai.onnxruntime.OrtEnvironment"));
     return facts;
+  }
+
+  /** The command line after bench, which are also all of the settings that are not defaults. */
+  private static String words(CommandSpec command) {
+    return "bench "
+        + String.join(" ", command.root().commandLine().getParseResult().originalArgs());
   }
 
   private static String version(String className) {

@@ -17,6 +17,7 @@ import picocli.CommandLine.Spec;
     exitCodeList = {"0:measured, whatever came out", "1:failure", "2:wrong usage"},
     subcommands = {
       ModelCommand.class,
+      OpsCommand.class,
       DepthwiseCommand.class,
       CallsCommand.class,
       TrafficCommand.class
@@ -24,7 +25,7 @@ import picocli.CommandLine.Spec;
 public final class Main implements Runnable {
   @Spec private CommandSpec spec;
 
-  private Main() {}
+  Main() {}
 
   @Override
   public void run() {

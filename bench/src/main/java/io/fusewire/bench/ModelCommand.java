@@ -51,6 +51,7 @@ final class ModelCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    settings.check(spec);
     EfficientNetBuilder builder;
     try {
       builder = EfficientNet.byName(model);
@@ -73,7 +74,7 @@ final class ModelCommand implements Callable<Integer> {
       measurements.addAll(
           new DepthwiseCases(stream, settings.threads(), batch, settings.rounds()).measure());
     }
-    settings.report(measurements, spec.commandLine().getOut());
+    settings.report(measurements, spec);
     return 0;
   }
 

@@ -61,23 +61,27 @@ final class Report {
     Path folder = file.toAbsolutePath().getParent();
     Files.createDirectories(folder);
     Path fresh = Files.createTempFile(folder, "bench", ".json");
-    try (var writer = Files.newBufferedWriter(fresh, StandardCharsets.UTF_8);
-        JsonGenerator json = new JsonFactory().createGenerator(writer)) {
-      json.setPrettyPrinter(new DefaultPrettyPrinter());
-      json.writeStartArray();
-      json.writeStartObject();
-      for (Map.Entry<String, String> entry : header.entrySet()) {
-        json.writeStringField(entry.getKey(), entry.getValue());
-      }
-      json.writeEndObject();
-      for (Entry entry : entries) {
+    try {
+      try (var writer = Files.newBufferedWriter(fresh, StandardCharsets.UTF_8);
+          JsonGenerator json = new JsonFactory().createGenerator(writer)) {
+        json.setPrettyPrinter(new DefaultPrettyPrinter());
+        json.writeStartArray();
         json.writeStartObject();
-        entry.write(json);
+        for (Map.Entry<String, String> entry : header.entrySet()) {
+          json.writeStringField(entry.getKey(), entry.getValue());
+        }
         json.writeEndObject();
+        for (Entry entry : entries) {
+          json.writeStartObject();
+          entry.write(json);
+          json.writeEndObject();
+        }
+        json.writeEndArray();
+        json.writeRaw('\n');
       }
-      json.writeEndArray();
-      json.writeRaw('\n');
+      Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING);
+    } finally {
+      Files.deleteIfExists(fresh);
     }
-    Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING);
   }
 }

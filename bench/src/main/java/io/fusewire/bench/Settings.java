@@ -8,10 +8,13 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 
 /** Options that all measurements share. */
 final class Settings {
+  private static final int ROUNDS = 15;
   private static final int REST_MILLIS = 30;
 
   @Option(
@@ -23,9 +26,8 @@ final class Settings {
   @Option(
       names = "--rounds",
       paramLabel = "N",
-      defaultValue = "15",
-      description = "Runs of every contender (default: ${DEFAULT-VALUE}).")
-  private int rounds;
+      description = "Runs of every contender (default: 15; ops: 9).")
+  private Integer rounds;
 
   @Option(
       names = "--json",
@@ -33,12 +35,36 @@ final class Settings {
       description = "Also write the results to a file, after a header on the machine.")
   private Path json;
 
+  /** Refuses numbers that cannot be. */
+  void check(CommandSpec command) {
+    atLeastOne(command, "--threads", threads);
+    atLeastOne(command, "--rounds", rounds().rounds());
+  }
+
+  private static void atLeastOne(CommandSpec command, String option, int value) {
+    if (value < 1) {
+      throw new ParameterException(
+          command.commandLine(), option + " is " + value + "; at least 1 fits");
+    }
+  }
+
   int threads() {
     return threads;
   }
 
   Rounds rounds() {
-    return new Rounds(Math.min(3, rounds), rounds, REST_MILLIS);
+    return rounds(ROUNDS, REST_MILLIS);
+  }
+
+  /**
+   * Rounds for a command with many short cases.
+   *
+   * @param otherwise how many unless the user says
+   * @param restMillis pause before each run
+   */
+  Rounds rounds(int otherwise, int restMillis) {
+    int counted = rounds == null ? otherwise : rounds;
+    return new Rounds(Math.min(3, counted), counted, restMillis);
   }
 
   /** A stream of the CPU with these threads. */
@@ -46,18 +72,37 @@ final class Settings {
     return Stream.open(Device.cpu()).threads(threads);
   }
 
+  /** What a command's results must be read with. */
+  Map<String, String> facts(CommandSpec command, Rounds measured) {
+    Map<String, String> facts = Machine.facts(Device.cpu(), threads, command);
+    facts.put("rounds", Integer.toString(measured.rounds()));
+    return facts;
+  }
+
+  /** Writes the file if one was asked for. */
+  void write(Map<String, String> facts, List<? extends Report.Entry> entries) throws IOException {
+    if (json != null) {
+      Report.write(facts, entries, json);
+    }
+  }
+
+  /** Says where the results are. */
+  void sayWritten(PrintWriter out) {
+    if (json != null) {
+      out.println();
+      out.println("written to " + json);
+    }
+    out.flush();
+  }
+
   /** Prints the measurements and writes the file if one was asked for. */
-  void report(List<Measurement> measurements, PrintWriter out) throws IOException {
-    Map<String, String> facts = Machine.facts(Device.cpu(), threads);
-    facts.put("rounds", Integer.toString(rounds));
+  void report(List<Measurement> measurements, CommandSpec command) throws IOException {
+    PrintWriter out = command.commandLine().getOut();
+    Map<String, String> facts = facts(command, rounds());
     facts.forEach((name, value) -> out.println(name + ": " + value));
     out.println();
     Report.print(measurements, out);
-    if (json != null) {
-      Report.write(facts, measurements, json);
-      out.println();
-      out.println("written to " + json);
-      out.flush();
-    }
+    write(facts, measurements);
+    sayWritten(out);
   }
 }

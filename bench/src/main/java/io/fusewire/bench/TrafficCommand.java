@@ -127,7 +127,7 @@ final class TrafficCommand implements Callable<Integer> {
     TrafficReport report = count(net, dtype, what.inference, batch, this::say);
     report.print(out, tensors);
     if (json != null) {
-      Map<String, String> facts = Machine.facts(Device.metered(), 1);
+      Map<String, String> facts = Machine.facts(Device.metered(), 1, spec);
       facts.put("images", batch + " and " + 2 * batch + ", per image at batch " + SHARED_BATCH);
       Report.write(facts, report.entries(), json);
       out.println("written to " + json);

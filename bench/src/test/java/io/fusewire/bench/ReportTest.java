@@ -4,15 +4,10 @@ package io.fusewire.bench;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -44,19 +39,7 @@ final class ReportTest {
   void jsonIsAHeaderThenTheMeasurements() throws IOException {
     Path file = folder.resolve("new/result.json");
     Report.write(Map.of("commit", "abc"), MEASUREMENTS, file);
-    List<Map<String, String>> objects = new ArrayList<>();
-    try (JsonParser json = new JsonFactory().createParser(file.toFile())) {
-      assertEquals(JsonToken.START_ARRAY, json.nextToken());
-      while (json.nextToken() == JsonToken.START_OBJECT) {
-        Map<String, String> fields = new LinkedHashMap<>();
-        while (json.nextToken() != JsonToken.END_OBJECT) {
-          String name = json.currentName();
-          json.nextToken();
-          fields.put(name, json.getText());
-        }
-        objects.add(fields);
-      }
-    }
+    List<Map<String, String>> objects = ResultFile.read(file);
     assertEquals(3, objects.size());
     assertEquals("abc", objects.get(0).get("commit"));
     Map<String, String> train = objects.get(1);

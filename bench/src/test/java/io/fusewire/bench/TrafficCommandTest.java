@@ -2,6 +2,7 @@
 package io.fusewire.bench;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -51,6 +52,7 @@ final class TrafficCommandTest {
         }) {
       assertTrue(written.contains(part), part);
     }
+    assertFalse(ResultFile.check(json).isEmpty());
     assertNotNull(ImageIO.read(png.toFile()));
   }
 

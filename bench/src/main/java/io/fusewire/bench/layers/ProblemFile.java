@@ -145,8 +145,13 @@ public final class ProblemFile {
         sizes[8]);
   }
 
-  /** The lines of a file after its comments, the header first. */
-  static String format(List<Problem> problems) {
+  /**
+   * Writes problems as the file has them.
+   *
+   * @param problems in order
+   * @return the lines after the file's comments, the header first
+   */
+  public static String format(List<Problem> problems) {
     return problems.stream()
         .map(
             p ->

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.bench;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+
+import io.fusewire.bench.layers.Match;
+import io.fusewire.ops.Device;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import picocli.CommandLine;
+
+/** That all commands write result files, and in the same form. */
+final class CommandsTest {
+  private static final Timing OURS = new Timing(0.3, 0.29, 0.31, 5);
+  private static final Timing THEIRS = new Timing(0.6, 0.5, 0.7, 5);
+
+  @TempDir private Path folder;
+
+  @Test
+  void everyCommandTakesAFileForItsResults() {
+    Map<String, CommandLine> commands = new CommandLine(new Main()).getSubcommands();
+    assertEquals(Set.of("model", "ops", "depthwise", "calls", "traffic"), commands.keySet());
+    commands.forEach(
+        (name, command) ->
+            assertNotNull(command.getCommandSpec().findOption("--json"), name + " --json FILE"));
+  }
+
+  static List<List<? extends Report.Entry>> entries() {
+    String name = "b0@224/train/batch8/f32";
+    return List.of(
+        List.of(new Measurement(name, "time", "libtorch", OURS, THEIRS, 1, 2e-6)),
+        List.of(new CallCost("MeanPool.forward", CallCost.TIME, 41.25, "ns", 0.5, 5)),
+        List.of(new TrafficEntry("b0@224/train/bf16/total", "bytes moved", 1, "B/image", 2)),
+        new OperationResult(
+                name,
+                OURS,
+                THEIRS,
+                OURS,
+                1000,
+                2000,
+                new Peak(1e9, "ours"),
+                new Match.Difference(1e-6, 1e-5))
+            .entries());
+  }
+
+  /** The header is the same for all commands, so what differs is an entry's own fields. */
+  @ParameterizedTest
+  @MethodSource("entries")
+  void allResultsHaveTheSameForm(List<? extends Report.Entry> entries) throws Exception {
+    CommandLine bench = new CommandLine(new Main()).setErr(new PrintWriter(new StringWriter()));
+    bench.parseArgs("traffic", "b0");
+    var traffic = bench.getSubcommands().get("traffic").getCommandSpec();
+    Path file = folder.resolve("result.json");
+    Report.write(Machine.facts(Device.cpu(), 2, traffic), entries, file);
+    assertEquals(entries.size(), ResultFile.check(file).size());
+    assertEquals("bench traffic b0", ResultFile.read(file).get(0).get("command"));
+    try (var files = Files.list(folder)) {
+      assertEquals(List.of(file), files.toList(), "nothing else is left behind");
+    }
+  }
+}

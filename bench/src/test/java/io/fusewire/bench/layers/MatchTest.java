@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.bench.layers;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.fusewire.ops.Device;
+import io.fusewire.ops.Stream;
+import java.io.IOException;
+import java.util.EnumMap;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The layers of the problem file against libtorch, with few and small images. */
+@Tag("oracle")
+final class MatchTest {
+  /** Odd, so that stride 2 leaves a pixel over. */
+  private static final int SIDE = 11;
+
+  private static final int BATCH = 2;
+
+  /** f32 on both sides; gradients of weights are sums over a few hundred pixels. */
+  private static final double TOLERANCE = 3e-5;
+
+  /** Of larger networks, every so manieth layer. */
+  @ParameterizedTest
+  @CsvSource({"b0, 1", "b4, 3", "b7, 6"})
+  void everyOperationOfEveryLayerDoesWhatLibtorchDoes(String model, int step) throws IOException {
+    // On a busy machine libtorch's threads wait for each other longer than they work.
+    torch.set_num_threads(1);
+    List<Problem> problems = ProblemFile.matching(List.of(model));
+    try (Stream stream = Stream.open(Device.cpu()).threads(1)) {
+      for (int i = 0; i < problems.size(); i += step) {
+        Problem problem = problems.get(i).cropped(SIDE);
+        for (Operation operation : Operation.values()) {
+          try (Match match = Match.open(stream, problem, BATCH, operation, 0)) {
+            if (match != null) {
+              Match.Difference difference = match.compare();
+              String what = problem + " " + operation.label() + ": " + difference;
+              assertTrue(difference.relative() < TOLERANCE, what);
+              assertTrue(difference.largest() < 10 * TOLERANCE, what);
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void layersHaveTheOperationsThatTheyNeed() throws IOException {
+    Map<Layer, Set<Operation>> expected = new EnumMap<>(Layer.class);
+    Set<Operation> convolution = EnumSet.allOf(Operation.class);
+    convolution.remove(Operation.BACKWARD);
+    for (Layer layer : List.of(Layer.EXPAND, Layer.DEPTHWISE, Layer.PROJECT, Layer.HEAD)) {
+      expected.put(layer, convolution);
+    }
+    Set<Operation> stem = EnumSet.copyOf(convolution);
+    stem.remove(Operation.BACKWARD_DATA);
+    expected.put(Layer.STEM, stem);
+    expected.put(
+        Layer.SQUEEZE_EXCITE,
+        EnumSet.of(
+            Operation.FORWARD,
+            Operation.BACKWARD,
+            Operation.FUSED_FORWARD,
+            Operation.FUSED_BACKWARD));
+    expected.put(Layer.POOL, EnumSet.of(Operation.FORWARD, Operation.BACKWARD));
+    expected.put(Layer.CLASSIFIER, EnumSet.of(Operation.INFERENCE));
+    Map<Layer, Set<Operation>> found = new EnumMap<>(Layer.class);
+    try (Stream stream = Stream.open(Device.cpu()).threads(1)) {
+      for (Layer layer : Layer.values()) {
+        Problem problem = ProblemFile.of("b0", layer).get(0);
+        for (Operation operation : Operation.values()) {
+          try (Match match = Match.open(stream, problem.cropped(2), BATCH, operation, 0)) {
+            if (match != null) {
+              found.computeIfAbsent(layer, l -> EnumSet.noneOf(Operation.class)).add(operation);
+            }
+          }
+        }
+      }
+    }
+    assertEquals(expected, found);
+  }
+
+  @Test
+  void countsWhatMustMoveAndWhatIsComputed() throws IOException {
+    Problem problem = ProblemFile.matching(List.of("b0:stage2.0/dw")).get(0);
+    try (Stream stream = Stream.open(Device.cpu()).threads(1)) {
+      assertNull(Match.open(stream, problem, 1, Operation.BACKWARD, 0));
+      try (Match match = Match.open(stream, problem, 2, Operation.FORWARD, 0)) {
+        assertEquals(1, match.places());
+        assertEquals(4L * 144 * (2 * 56 * 56 + 25 + 2 * 28 * 28), match.leastBytes());
+        assertEquals(2.0 * 2 * 28 * 28 * 144 * 25, match.operations());
+      }
+      try (Match match = Match.open(stream, problem.cropped(4), 1, Operation.FORWARD, 1 << 20)) {
+        assertNotNull(match);
+        assertEquals(1 + (1 << 20) / match.leastBytes(), match.places());
+        match.ours(2 * match.places() + 1);
+        match.theirs(2 * match.places() + 1);
+        assertTrue(match.compare().relative() < TOLERANCE);
+      }
+    }
+  }
+}
