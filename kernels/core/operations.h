@@ -78,6 +78,11 @@ struct Operations {
                                                 fw_address in_norm, fw_address gate, fw_address diff_out,
                                                 fw_address image_scale, fw_address dst, fw_address out_norm,
                                                 fw_address out_gradient, fw_address diff_weights, fw_address workspace);
+  fw_status (*fused_pointwise_backward)(const Launcher&, const fw_fused_pointwise&, fw_address src, fw_address in_norm,
+                                        fw_address gate, fw_address diff_out, fw_address image_scale, fw_address dst,
+                                        fw_address out_norm, fw_address out_gradient, fw_address weights,
+                                        fw_address addend, fw_address diff_src, fw_address diff_weights,
+                                        fw_address workspace);
   // batchnorm
   int64_t (*batchnorm_workspace)(const fw_batchnorm&);
   fw_status (*batchnorm_forward_training)(const Launcher&, const fw_batchnorm&, fw_address src, fw_address gamma,

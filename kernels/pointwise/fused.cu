@@ -4,6 +4,7 @@
 // rows*(in+out), backward data and backward weights rows*(in+2*out) elements each, and the weights once.
 #include "core/exec.h"
 #include "core/operations.h"
+#include "product/gradients.h"
 #include "product/normed_rows.h"
 #include "product/product.h"
 #include "product/statistics.h"
@@ -19,8 +20,14 @@ int64_t rows_of(const fw_fused_pointwise& p) { return p.batch * p.pixels; }
 
 // Packed weights or partial gradients come first in the workspace, then the moments.
 int64_t moments_offset(const fw_fused_pointwise& p) {
-  return product_workspace(GradientChunks(rows_of(p), p.out_channels, p.in_channels), p.out_channels, p.in_channels,
-                           {{p.in_channels, p.out_channels}, {p.out_channels, p.in_channels}});
+  const int64_t bytes =
+      product_workspace(GradientChunks(rows_of(p), p.out_channels, p.in_channels), p.out_channels, p.in_channels,
+                        {{p.in_channels, p.out_channels}, {p.out_channels, p.in_channels}});
+  if (!kGradientsInOnePass) {
+    return bytes;
+  }
+  const int64_t both = GradientsCut(rows_of(p), p.in_channels).workspace_bytes(p.out_channels, p.in_channels);
+  return std::max(bytes, (both + 255) / 256 * 256);
 }
 
 int64_t workspace_bytes(const fw_fused_pointwise& p) {
@@ -51,6 +58,18 @@ NormGradientRows<T> result_gradient(const fw_fused_pointwise& p, fw_address diff
           p.out_channels % 4 == 0 && (diff_out | dst | out_norm | out_gradient) % 16 == 0};
 }
 
+// What is done with the gradient of the source.
+template <class T>
+Epilogue<T> source_gradient(const fw_fused_pointwise& p, fw_address addend, fw_address diff_src) {
+  return {reinterpret_cast<T*>(diff_src),
+          nullptr,
+          reinterpret_cast<const T*>(addend),
+          nullptr,
+          p.in_channels,
+          FW_IDENTITY,
+          p.in_channels % 4 == 0 && (diff_src | addend) % 16 == 0};
+}
+
 fw_status forward(const Launcher& launcher, const fw_fused_pointwise& p, fw_address src, fw_address in_norm,
                   fw_address gate, fw_address weights, fw_address gamma, fw_address beta, fw_address running_mean,
                   fw_address running_var, fw_address dst, fw_address out_norm, fw_address workspace) {
@@ -76,16 +95,10 @@ fw_status backward_data(const Launcher& launcher, const fw_fused_pointwise& p, f
   }
   return with_dtype(p.dtype, [&](auto t) {
     using T = decltype(t);
-    const Epilogue<T> epilogue{reinterpret_cast<T*>(diff_src),
-                               nullptr,
-                               reinterpret_cast<const T*>(addend),
-                               nullptr,
-                               p.in_channels,
-                               FW_IDENTITY,
-                               p.in_channels % 4 == 0 && (diff_src | addend) % 16 == 0};
     return ProductKernel<T, NormGradientRows<T>>::run_all(
         launcher, {result_gradient<T>(p, diff_out, image_scale, dst, out_norm, out_gradient), layout,
-                   reinterpret_cast<const float*>(workspace), epilogue, rows_of(p), p.in_channels, p.out_channels, 1});
+                   reinterpret_cast<const float*>(workspace), source_gradient<T>(p, addend, diff_src), rows_of(p),
+                   p.in_channels, p.out_channels, 1});
   });
 }
 
@@ -101,6 +114,25 @@ fw_status backward_weights(const Launcher& launcher, const fw_fused_pointwise& p
   });
 }
 
+fw_status backward(const Launcher& launcher, const fw_fused_pointwise& p, fw_address src, fw_address in_norm,
+                   fw_address gate, fw_address diff_out, fw_address image_scale, fw_address dst, fw_address out_norm,
+                   fw_address out_gradient, fw_address weights, fw_address addend, fw_address diff_src,
+                   fw_address diff_weights, fw_address workspace) {
+  return with_dtype(p.dtype, [&](auto t) {
+    using T = decltype(t);
+    if constexpr (kGradientsInOnePass) {
+      return product_gradients<T>(launcher, result_gradient<T>(p, diff_out, image_scale, dst, out_norm, out_gradient),
+                                  source<T>(p, src, in_norm, gate), rows_of(p), p.out_channels, p.in_channels, weights,
+                                  source_gradient<T>(p, addend, diff_src), diff_weights, workspace);
+    } else {
+      FW_TRY(backward_weights(launcher, p, src, in_norm, gate, diff_out, image_scale, dst, out_norm, out_gradient,
+                              diff_weights, workspace));
+      return backward_data(launcher, p, diff_out, image_scale, dst, out_norm, out_gradient, weights, addend, diff_src,
+                           workspace);
+    }
+  });
+}
+
 }  // namespace
 
 void add_fused_pointwise(Operations& table) {
@@ -108,6 +140,7 @@ void add_fused_pointwise(Operations& table) {
   table.fused_pointwise_forward = forward;
   table.fused_pointwise_backward_data = backward_data;
   table.fused_pointwise_backward_weights = backward_weights;
+  table.fused_pointwise_backward = backward;
 }
 
 }  // namespace fusewire::FW_EXEC

@@ -95,3 +95,31 @@ fw_status fw_fused_pointwise_backward_weights(fw_stream stream, const fw_fused_p
                                                        dst, out_norm, out_gradient, diff_weights, workspace);
   });
 }
+
+fw_status fw_fused_pointwise_backward(fw_stream stream, const fw_fused_pointwise* problem, fw_address src,
+                                      fw_address in_norm, fw_address gate, fw_address diff_out, fw_address image_scale,
+                                      fw_address dst, fw_address out_norm, fw_address out_gradient, fw_address weights,
+                                      fw_address addend, fw_address diff_src, fw_address diff_weights,
+                                      fw_address workspace, int64_t workspace_bytes) {
+  constexpr const char* kOperation = "fused pointwise backward";
+  FW_TRY(check(kOperation, problem));
+  const int bytes = dtype_bytes(problem->dtype);
+  FW_TRY(check_addresses(kOperation, {{"src", src, bytes},
+                                      {"in_norm", in_norm, 4, true},
+                                      {"gate", gate, 4, true},
+                                      {"diff_out", diff_out, bytes},
+                                      {"image_scale", image_scale, 4, true},
+                                      {"dst", dst, bytes},
+                                      {"out_norm", out_norm, 4},
+                                      {"out_gradient", out_gradient, 4},
+                                      {"weights", weights, 4},
+                                      {"addend", addend, bytes, true},
+                                      {"diff_src", diff_src, bytes},
+                                      {"diff_weights", diff_weights, 4}}));
+  return call(stream, kOperation, [&](const Operations& operations, const Launcher& launcher) {
+    FW_TRY(check_workspace(kOperation, workspace, workspace_bytes, operations.fused_pointwise_workspace(*problem)));
+    return operations.fused_pointwise_backward(launcher, *problem, src, in_norm, gate, diff_out, image_scale, dst,
+                                               out_norm, out_gradient, weights, addend, diff_src, diff_weights,
+                                               workspace);
+  });
+}

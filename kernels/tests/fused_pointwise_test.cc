@@ -44,6 +44,7 @@ class FusedPointwiseTest : public DeviceTest {
   };
   struct Results {
     std::vector<float> dst, out_norm, running_mean, running_var, diff_src, diff_weights;
+    std::vector<float> both_diff_src, both_diff_weights;  // of fw_fused_pointwise_backward
   };
 
   static Inputs inputs(const Case& c) {
@@ -109,8 +110,18 @@ class FusedPointwiseTest : public DeviceTest {
         stream(), &p, src.address(), optional(c.norm, in_norm), optional(c.gate, gate), diff_out.address(),
         optional(c.scale, scale), raw.address(), raw_norm.address(), gradient.address(), diff_weights.address(),
         workspace.address(), bytes));
-    return {dst.download(),         out_norm.download(), running_mean.download(),
-            running_var.download(), diff_src.download(), diff_weights.download()};
+    Results results{dst.download(),         out_norm.download(), running_mean.download(),
+                    running_var.download(), diff_src.download(), diff_weights.download()};
+    // Both at once, the addend in place.
+    const Buffer both_weights(stream(), FW_F32, c.out * c.in, c.misalignment);
+    const Buffer& both_src = c.addend ? addend : diff_src;
+    EXPECT_FW_OK(fw_fused_pointwise_backward(
+        stream(), &p, src.address(), optional(c.norm, in_norm), optional(c.gate, gate), diff_out.address(),
+        optional(c.scale, scale), raw.address(), raw_norm.address(), gradient.address(), weights.address(),
+        optional(c.addend, addend), both_src.address(), both_weights.address(), workspace.address(), bytes));
+    results.both_diff_src = both_src.download();
+    results.both_diff_weights = both_weights.download();
+    return results;
   }
 
   // in(src), (rows, in).
@@ -167,6 +178,8 @@ class FusedPointwiseTest : public DeviceTest {
     EXPECT_TRUE(rule_of_two(c.dtype, dst, got.dst)) << "dst";
     EXPECT_TRUE(rule_of_two(c.dtype, diff_src, got.diff_src, 3)) << "diff_src";
     EXPECT_TRUE(rule_of_two(FW_F32, diff_weights, got.diff_weights, 3)) << "diff_weights";
+    EXPECT_TRUE(rule_of_two(c.dtype, diff_src, got.both_diff_src, 3)) << "diff_src of both";
+    EXPECT_TRUE(rule_of_two(FW_F32, diff_weights, got.both_diff_weights, 3)) << "diff_weights of both";
     check_norm(c, i, got);
   }
 
@@ -211,8 +224,9 @@ TEST_P(FusedPointwiseTest, AgreesWithFloat64) {
   if (!slow()) {
     check({3, 196, 112, 672});
     check({2, 401, 144, 24, FW_BF16});
-    check({1, 1500, 16, 96});  // several panels in a chunk
-    check({4, 49, 2100, 70});  // a depth that takes two panels
+    check({1, 1500, 16, 96});   // several panels in a chunk
+    check({4, 49, 2100, 70});   // a depth that takes two panels
+    check({3, 300, 70, 2100});  // several chunks of rows, many tiles of either operand
   }
 }
 
@@ -286,7 +300,8 @@ TEST_P(FusedPointwiseTest, SameBitsEveryTime) {
   expect_deterministic([&] {
     const Results r = run(c);
     std::vector<float> all = r.dst;
-    for (const auto* part : {&r.out_norm, &r.running_mean, &r.running_var, &r.diff_src, &r.diff_weights}) {
+    for (const auto* part : {&r.out_norm, &r.running_mean, &r.running_var, &r.diff_src, &r.diff_weights,
+                             &r.both_diff_src, &r.both_diff_weights}) {
       all.insert(all.end(), part->begin(), part->end());
     }
     return all;
@@ -329,6 +344,12 @@ TEST_P(FusedPointwiseTest, RefusesWhatDoesNotFit) {
   EXPECT_FW_ERROR(FW_INVALID_ARGUMENT,
                   fw_fused_pointwise_backward_weights(stream(), &p, a, a, a, a, a, a, a, a, 0, a, kEnough),
                   "the address of diff_weights is 0");
+  EXPECT_FW_ERROR(FW_INVALID_ARGUMENT,
+                  fw_fused_pointwise_backward(stream(), &p, a, a, a, a, a, a, a, a, a, a, 0, a, a, kEnough),
+                  "the address of diff_src is 0");
+  EXPECT_FW_ERROR(FW_INVALID_ARGUMENT,
+                  fw_fused_pointwise_backward(stream(), &p, a, a, a, a, a, a, a, a, a, a, a, a, a, 1),
+                  "the workspace has 1 bytes");
   EXPECT_FW_ERROR(FW_INVALID_ARGUMENT, fw_fused_pointwise_workspace(stream(), &p, nullptr), "bytes is null");
 }
 

@@ -66,6 +66,16 @@ FW_API fw_status fw_fused_pointwise_backward_weights(fw_stream stream, const fw_
                                                      fw_address out_norm, fw_address out_gradient,
                                                      fw_address diff_weights, fw_address workspace,
                                                      int64_t workspace_bytes);
+/**
+ * Both gradients, as the two functions above give them up to rounding: a CPU loads d once for the two, a GPU takes two
+ * passes. diff_src shares no memory with src, diff_out or dst.
+ */
+FW_API fw_status fw_fused_pointwise_backward(fw_stream stream, const fw_fused_pointwise* problem, fw_address src,
+                                             fw_address in_norm, fw_address gate, fw_address diff_out,
+                                             fw_address image_scale, fw_address dst, fw_address out_norm,
+                                             fw_address out_gradient, fw_address weights, fw_address addend,
+                                             fw_address diff_src, fw_address diff_weights, fw_address workspace,
+                                             int64_t workspace_bytes);
 
 /* ------------------------------------------------------------------------------------------------------------------
  * Dense convolution of plain input (the stem)

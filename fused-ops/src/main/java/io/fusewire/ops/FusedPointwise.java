@@ -26,6 +26,7 @@ public final class FusedPointwise {
   private static final String FORWARD = "FusedPointwise.forward";
   private static final String DATA = "FusedPointwise.backwardData";
   private static final String WEIGHTS = "FusedPointwise.backwardWeights";
+  private static final String BOTH = "FusedPointwise.backward";
 
   private final long batch;
   private final long pixels;
@@ -296,5 +297,92 @@ public final class FusedPointwise {
     Checks.reachable(src, inNorm, gate, diffOut);
     Checks.reachable(imageScale, dst, outNorm, outGradient);
     Checks.reachable(diffWeights, workspace, null, null);
+  }
+
+  /**
+   * Computes both gradients, as {@link #backwardData} and {@link #backwardWeights} do up to
+   * rounding, in one pass over diffOut and dst where the device has room for it (a CPU has).
+   *
+   * @param stream where it runs
+   * @param src as forward had it
+   * @param inNorm as forward had it, or null
+   * @param gate as forward had it, or null
+   * @param diffOut (batch, pixels..., outChannels), gradient of norm(dst)
+   * @param imageScale (batch), multiplied with diffOut (drop-connect), or null
+   * @param dst as forward wrote it
+   * @param outNorm as forward wrote it
+   * @param outGradient gradient table of dst, (2, outChannels)
+   * @param weights (outChannels, inChannels)
+   * @param addend (batch, pixels..., inChannels), added to diffSrc, or null; may be diffSrc itself
+   * @param diffSrc (batch, pixels..., inChannels), overwritten; shares no memory with src, diffOut
+   *     or dst
+   * @param diffWeights (outChannels, inChannels), overwritten
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
+   */
+  public void backward(
+      Stream stream,
+      Tensor src,
+      Tensor inNorm,
+      Tensor gate,
+      Tensor diffOut,
+      Tensor imageScale,
+      Tensor dst,
+      Tensor outNorm,
+      Tensor outGradient,
+      Tensor weights,
+      Tensor addend,
+      Tensor diffSrc,
+      Tensor diffWeights,
+      Tensor workspace) {
+    long handle = Checks.stream(BOTH, stream);
+    long srcAddress = Checks.batchRows(BOTH, "src", src, stream, dtype, batch, pixels, inChannels);
+    long inNormAddress = NormChecks.optionalNorm(BOTH, "inNorm", inNorm, stream, inChannels);
+    long gateAddress = Checks.optional(BOTH, "gate", gate, stream, DType.F32, batch, inChannels);
+    long diffOutAddress =
+        Checks.batchRows(BOTH, "diffOut", diffOut, stream, dtype, batch, pixels, outChannels);
+    long imageScaleAddress =
+        Checks.optional(BOTH, "imageScale", imageScale, stream, DType.F32, batch);
+    long dstAddress = Checks.batchRows(BOTH, "dst", dst, stream, dtype, batch, pixels, outChannels);
+    long outNormAddress = NormChecks.norm(BOTH, "outNorm", outNorm, stream, outChannels);
+    long outGradientAddress =
+        NormChecks.gradient(BOTH, "outGradient", outGradient, stream, outChannels);
+    long weightsAddress =
+        Checks.tensor(BOTH, "weights", weights, stream, DType.F32, outChannels, inChannels);
+    long addendAddress =
+        addend == null
+            ? 0
+            : Checks.batchRows(BOTH, "addend", addend, stream, dtype, batch, pixels, inChannels);
+    long diffSrcAddress =
+        Checks.batchRows(BOTH, "diffSrc", diffSrc, stream, dtype, batch, pixels, inChannels);
+    long diffWeightsAddress =
+        Checks.tensor(BOTH, "diffWeights", diffWeights, stream, DType.F32, outChannels, inChannels);
+    long workspaceAddress = Checks.workspace(BOTH, workspace, stream);
+    Checks.disjoint(BOTH, "diffSrc", diffSrc, "src", src);
+    Checks.disjoint(BOTH, "diffSrc", diffSrc, "diffOut", diffOut);
+    Checks.disjoint(BOTH, "diffSrc", diffSrc, "dst", dst);
+    Checks.sameOrDisjoint(BOTH, "diffSrc", diffSrc, "addend", addend);
+    Status.check(
+        Fusewire.fw_fused_pointwise_backward(
+            handle,
+            problem,
+            srcAddress,
+            inNormAddress,
+            gateAddress,
+            diffOutAddress,
+            imageScaleAddress,
+            dstAddress,
+            outNormAddress,
+            outGradientAddress,
+            weightsAddress,
+            addendAddress,
+            diffSrcAddress,
+            diffWeightsAddress,
+            workspaceAddress,
+            Checks.workspaceBytes(workspace)));
+    Checks.reachable(src, inNorm, gate, diffOut);
+    Checks.reachable(imageScale, dst, outNorm, outGradient);
+    Checks.reachable(weights, addend, diffSrc, diffWeights);
+    Checks.reachable(workspace, null, null, null);
   }
 }

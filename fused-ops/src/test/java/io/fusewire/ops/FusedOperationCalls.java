@@ -95,6 +95,15 @@ final class FusedOperationCalls {
         t,
         (q, x) ->
             op.backwardWeights(q, x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], x[9]));
+    add(
+        "FusedPointwise.backward",
+        "src inNorm? gate? diffOut imageScale? dst outNorm outGradient weights addend? diffSrc"
+            + " diffWeights workspace",
+        t,
+        (q, x) ->
+            op.backward(
+                q, x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], x[9], x[10], x[11],
+                x[12]));
   }
 
   private void conv() {

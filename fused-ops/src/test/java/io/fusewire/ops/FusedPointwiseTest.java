@@ -89,8 +89,9 @@ class FusedPointwiseTest {
       double[] d = result.source.backward(NormedSource.scaledImages(diff, factor)).src;
       Tensor diffRaw = lab.in(dtype, d, batch, pixels, out);
 
-      Tensor addend =
-          lab.in(dtype, Numbers.reals(random, dtype, source.raw.length), batch, pixels, in);
+      double[] added = Numbers.reals(random, dtype, source.raw.length);
+      Tensor addend = lab.in(dtype, added, batch, pixels, in);
+      Tensor addendOfBoth = lab.in(dtype, added, batch, pixels, in);
       Tensor expectedSrc = lab.out(dtype, batch, pixels, in);
       plain.backwardData(q, diffRaw, weights, null, addend, expectedSrc, plainSpace);
       fused.backwardData(
@@ -122,6 +123,27 @@ class FusedPointwiseTest {
           space);
       NormedSource.assertAgrees(
           "diffWeights", dtype, lab.read(expectedWeights), lab.read(diffWeights));
+
+      Tensor weightsOfBoth = lab.out(DType.F32, out, in);
+      fused.backward(
+          q,
+          source.tensor,
+          norm,
+          gate,
+          diffOut,
+          scale,
+          result.dst,
+          result.norm,
+          table,
+          weights,
+          addendOfBoth,
+          addendOfBoth, // in place
+          weightsOfBoth,
+          space);
+      NormedSource.assertAgrees(
+          "diffSrc of both", dtype, lab.read(expectedSrc), lab.read(addendOfBoth));
+      NormedSource.assertAgrees(
+          "diffWeights of both", dtype, lab.read(expectedWeights), lab.read(weightsOfBoth));
     }
   }
 }

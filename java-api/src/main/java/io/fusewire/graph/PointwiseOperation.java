@@ -129,11 +129,10 @@ final class PointwiseOperation implements Operation {
     if (normGradient != null) {
       steps.add(normGradientStep(diff));
     }
-    steps.add(weightsStep(diff));
     // The skip's gradient, if there is one, is added in the epilogue and in place.
     Value earlier = gradients.of(src.raw());
     Value result = earlier == null ? Gradients.like(src.raw()) : earlier;
-    steps.add(dataStep(diff, earlier, result));
+    steps.add(gradientsStep(diff, earlier, result));
     gradients.put(src.raw(), result);
   }
 
@@ -164,23 +163,21 @@ final class PointwiseOperation implements Operation {
         });
   }
 
-  /** What both gradients read to make the raw result's gradient. */
-  private List<Value> resultReads(Value diff) {
-    List<Value> reads = new ArrayList<>(List.of(diff, dst.norm().gradientTable()));
+  private Step gradientsStep(Value diff, Value earlier, Value result) {
+    List<Value> reads = sourceReads();
+    reads.add(diff);
+    reads.add(dst.norm().gradientTable());
     dst.reads(reads);
     if (imageScale != null) {
       reads.add(imageScale);
     }
-    return reads;
-  }
-
-  private Step weightsStep(Value diff) {
-    List<Value> reads = resultReads(diff);
-    reads.addAll(sourceReads());
+    if (earlier != null) {
+      reads.add(earlier);
+    }
     return new Step(
-        name + " weights",
+        name + " backward",
         reads,
-        List.of(),
+        List.of(result),
         conv.workspaceBytes(context.stream()),
         m -> {
           var x = m.of(src.raw());
@@ -191,37 +188,27 @@ final class PointwiseOperation implements Operation {
           var y = m.of(dst.raw());
           var table = m.of(dst.norm().table());
           var gradient = m.of(dst.norm().gradientTable());
-          var dw = context.gradient(name + ".weight");
-          var workspace = m.workspace();
-          return () ->
-              conv.backwardWeights(
-                  context.stream(), x, inNorm, g, dy, scale, y, table, gradient, dw, workspace);
-        });
-  }
-
-  private Step dataStep(Value diff, Value earlier, Value result) {
-    List<Value> reads = resultReads(diff);
-    if (earlier != null) {
-      reads.add(earlier);
-    }
-    return new Step(
-        name + " data",
-        reads,
-        List.of(result),
-        conv.workspaceBytes(context.stream()),
-        m -> {
-          var dy = m.of(diff);
-          var scale = imageScale == null ? null : m.of(imageScale);
-          var y = m.of(dst.raw());
-          var table = m.of(dst.norm().table());
-          var gradient = m.of(dst.norm().gradientTable());
           var w = context.value(name + ".weight");
           var dx = m.of(result);
           var addend = earlier == null ? null : dx;
+          var dw = context.gradient(name + ".weight");
           var workspace = m.workspace();
           return () ->
-              conv.backwardData(
-                  context.stream(), dy, scale, y, table, gradient, w, addend, dx, workspace);
+              conv.backward(
+                  context.stream(),
+                  x,
+                  inNorm,
+                  g,
+                  dy,
+                  scale,
+                  y,
+                  table,
+                  gradient,
+                  w,
+                  addend,
+                  dx,
+                  dw,
+                  workspace);
         });
   }
 }
