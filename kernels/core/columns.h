@@ -136,7 +136,7 @@ FW_DEVICE void sum_columns(const ColumnGrid& g, Block& block, const Op& op) {
       const RowRun run = {first + item_row(g, item), last, g.row_threads, channel};
       if (channel + N <= g.channels) {
         op.add(chunk, run, N, sums);
-      } else if (channel < g.channels) {
+      } else if (kOneThread && channel < g.channels) {
         op.add(chunk, run, int(g.channels - channel), sums);
       }
 #pragma unroll
@@ -159,7 +159,7 @@ FW_DEVICE void sum_columns(const ColumnGrid& g, Block& block, const Op& op) {
         sums[k] += load<N>(scratch + (k * items + row * g.columns + column) * N);
       }
     }
-    op.finish(chunk, channel, channel + N <= g.channels ? N : int(g.channels - channel), sums);
+    op.finish(chunk, channel, vector_lanes<N>(g.channels, channel), sums);
   }
 }
 
@@ -181,7 +181,7 @@ FW_DEVICE void map_columns(const ColumnGrid& g, const Block& forward, const Op& 
       const RowRun run = {first + item_row(g, item), last, g.row_threads, channel};
       if (channel + N <= g.channels) {
         op.map(chunk, run, N);
-      } else if (channel < g.channels) {
+      } else if (kOneThread && channel < g.channels) {
         op.map(chunk, run, int(g.channels - channel));
       }
     }

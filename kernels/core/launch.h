@@ -144,6 +144,13 @@ bool lanes_fit(int64_t channels, fw_address addresses) {
   return channels % kLanes<T> == 0 && addresses % 16 == 0;
 }
 
+// How many of the N values at `at` of a row of `count` exist. On a GPU all do, as lanes_fit() saw to: no code is needed
+// there for parts of vectors.
+template <int N>
+FW_DEVICE int vector_lanes(int64_t count, int64_t at) {
+  return kOneThread && count - at < N ? int(count - at) : N;
+}
+
 // Calls f(lanes) with std::integral_constant-like tag: the native vector on a CPU (tails are partial vectors), 16 bytes
 // on a GPU where they fit, else one channel per thread.
 template <int N>

@@ -265,14 +265,14 @@ template <int kBytes>
 struct alignas(kBytes) Word {
   uint32_t w[kBytes / 4];
 };
-// Bytes of the accesses for N values of T: 16, 8, or 0 for one by one.
+// Bytes of the accesses for N values of T: 16, 8, 4, or 0 for one by one.
 template <int N, class T>
-constexpr int kWordBytes = N * sizeof(T) % 16 == 0 ? 16
-                           : N * sizeof(T) == 8    ? 8
-                                                   : 0;
+constexpr int kWordBytes = N * sizeof(T) % 16 == 0                               ? 16
+                           : N * sizeof(T) == 8 || (N * sizeof(T) == 4 && N > 1) ? int(N * sizeof(T))
+                                                                                 : 0;
 
-// N values of T; when they fill 8 bytes or whole 16-byte words the address must be aligned to those (launches check it,
-// see lanes_fit()).
+// N values of T; when they fill 4 or 8 bytes or whole 16-byte words the address must be aligned to those (launches
+// check it, see lanes_fit()).
 template <int N, class T>
 FW_DEVICE Vec<N> load(const T* p) {
   Vec<N> r;

@@ -30,7 +30,7 @@ struct AnyCorrelationKernel {
     for (int i = block.thread; i < items; i += block.threads) {
       const Item item(p.cut, share, i);
       const int channel = item.vector * N;
-      const int n = s.channels - channel;
+      const int n = vector_lanes<N>(s.channels, channel);
       const Vec<N> bias = p.bias != nullptr ? load_part<N>(p.bias + channel, n) : Vec<N>(0.0f);
       const T* src = p.src + int64_t(share.image) * s.in_height * s.in_width * s.channels + channel;
       T* dst = p.dst + (int64_t(share.image) * s.out_height + item.row) * s.out_width * s.channels + channel;
@@ -82,7 +82,7 @@ struct AnyDataGradientKernel {
     for (int i = block.thread; i < items; i += block.threads) {
       const Item item(p.cut, share, i);
       const int channel = item.vector * N;
-      const int n = s.channels - channel;
+      const int n = vector_lanes<N>(s.channels, channel);
       const T* diff_dst = p.diff_dst + int64_t(share.image) * s.out_height * s.out_width * s.channels + channel;
       T* diff_src = p.diff_src + (int64_t(share.image) * s.in_height + item.row) * s.in_width * s.channels + channel;
       for (int w = item.first; w < item.first + item.width; w++) {
@@ -150,7 +150,7 @@ struct AnyPartialsKernel {
 
   FW_DEVICE static void sum_chunk(const Params& p, int64_t chunk, int64_t tap, int channel) {
     const DepthwiseShape& s = p.shape;
-    const int n = s.channels - channel;
+    const int n = vector_lanes<N>(s.channels, channel);
     const int64_t taps = int64_t(s.kernel_height) * s.kernel_width;
     const int64_t rows = int64_t(s.batch) * s.out_height;
     const int64_t last = (chunk + 1) * p.chunks.rows < rows ? (chunk + 1) * p.chunks.rows : rows;

@@ -225,7 +225,7 @@ struct AddChunksKernel {
   }
 
   FW_DEVICE static void add(const Params& p, int64_t at) {
-    const int n = p.total - at < N ? int(p.total - at) : N;
+    const int n = vector_lanes<N>(p.total, at);
     Vec<N> sum(0.0f);
     for (int64_t chunk = 0; chunk < p.chunks; chunk++) {
       sum += load_part<N>(p.partials + chunk * p.total + at, n);

@@ -102,7 +102,8 @@ struct FusedBackwardKernel {
       const int v = i % box.vectors;
       const int channel = state.channel(v);
       store<N>(state.weights + tap_offset<K, N>(tap, v, box.vectors),
-               load_part<N>(p.weights + int64_t(tap) * p.shape.channels + channel, p.shape.channels - channel));
+               load_part<N>(p.weights + int64_t(tap) * p.shape.channels + channel,
+                            vector_lanes<N>(p.shape.channels, channel)));
     }
     state.slots.each(block, [&](int slot, int, int) {
       for (int tap = 0; tap < K * K; tap++) {
@@ -149,7 +150,7 @@ struct FusedBackwardKernel {
     const int slot_row = row % state.ring.rows;
     state.slots.each(block, [&](int, int v, int worker) {
       const int channel = state.channel(v);
-      const int lanes = s.channels - channel;
+      const int lanes = vector_lanes<N>(s.channels, channel);
       const OutputGradient<N> gradient(p.out, p.out_gradient, p.gate, p.pool_gradient, image, channel, lanes);
       for (int i = state.begin + worker; i < state.end; i += state.slots.workers * kAtOnce) {
         Vec<N> diff[kAtOnce];
@@ -178,7 +179,7 @@ struct FusedBackwardKernel {
 
   FW_DEVICE static void run_band(const State& state, int image, int row, int rows, int slot, int v, int worker) {
     const int channel = state.channel(v);
-    const int lanes = state.p.shape.channels - channel;
+    const int lanes = vector_lanes<N>(state.p.shape.channels, channel);
     const NormVector<N> norm = norm_or_identity<N>(state.p.in, channel, lanes);
     Vec<N> sums[2] = {load<N>(state.sum(0, slot)), load<N>(state.sum(1, slot))};
     for (BandTiles t(worker, state.slots.workers, state.box.tiles); t.row < rows; t.next()) {
@@ -193,7 +194,7 @@ struct FusedBackwardKernel {
     const DepthwiseShape& s = state.p.shape;
     const int64_t channels = s.channels;
     const int channel = state.channel(v);
-    const int lanes = s.channels - channel;
+    const int lanes = vector_lanes<N>(s.channels, channel);
     const int in_row = state.box.first_row + row;
     const int first = (s.pad_left / S + (state.box.first_tile + tile) * kSteps) * S - s.pad_left;
     const int64_t at = ((int64_t(image) * s.in_height + in_row) * s.in_width + first) * channels + channel;
@@ -274,7 +275,7 @@ struct FusedBackwardKernel {
       const int row = i / vectors;
       const int v = i % vectors;
       const int channel = state.channel(v);
-      const int lanes = p.shape.channels - channel;
+      const int lanes = vector_lanes<N>(p.shape.channels, channel);
       Vec<N> sum(0.0f);
       for (int worker = 0; worker < state.slots.workers; worker++) {
         const int slot = worker * vectors + v;

@@ -96,7 +96,7 @@ struct FusedFilterAnyKernel {
 
   FW_DEVICE static void sum_chunk(const Params& p, int64_t chunk, int64_t tap, int channel) {
     const DepthwiseShape& s = p.problem.shape;
-    const int lanes = s.channels - channel;
+    const int lanes = vector_lanes<N>(s.channels, channel);
     const int64_t rows = int64_t(s.batch) * s.out_height;
     const int64_t last = (chunk + 1) * p.chunks.rows < rows ? (chunk + 1) * p.chunks.rows : rows;
     Vec<N> sum(0.0f);

@@ -77,7 +77,8 @@ struct FusedForwardKernel {
       const int v = i % box.vectors;
       const int channel = state.channel(v);
       store<N>(state.weights + tap_offset<K, N>(tap, v, box.vectors),
-               load_part<N>(p.weights + int64_t(tap) * p.shape.channels + channel, p.shape.channels - channel));
+               load_part<N>(p.weights + int64_t(tap) * p.shape.channels + channel,
+                            vector_lanes<N>(p.shape.channels, channel)));
     }
     state.slots.each(block, [&](int slot, int, int) { state.counts[slot] = 0; });
     state.ring.clear(block);  // columns of padding stay zero
@@ -118,7 +119,7 @@ struct FusedForwardKernel {
     const int slot_row = row % state.ring.rows;
     state.slots.each(block, [&](int, int v, int worker) {
       const int channel = state.channel(v);
-      const int lanes = s.channels - channel;
+      const int lanes = vector_lanes<N>(s.channels, channel);
       const NormVector<N> norm = norm_or_identity<N>(p.in, channel, lanes);
       for (int i = state.begin + worker; i < state.end; i += state.slots.workers * kAtOnce) {
         Vec<N> x[kAtOnce];
@@ -197,7 +198,7 @@ struct FusedForwardKernel {
                                   const Vec<N>* sum, Vec<N>* moments) {
     const DepthwiseShape& s = state.p.shape;
     const int channel = state.channel(v);
-    const int lanes = s.channels - channel;
+    const int lanes = vector_lanes<N>(s.channels, channel);
     const int64_t channels = s.channels;
     const int first = (state.box.first_tile + tile) * kTile;
     const int columns = s.out_width - first < kTile ? s.out_width - first : kTile;
@@ -244,8 +245,8 @@ struct FusedForwardKernel {
         }
       }
       const int channel = state.channel(v);
-      state.p.moments.template set<N>(state.box.chunk, channel, state.p.shape.channels - channel, shift, total, squares,
-                                      float(count));
+      state.p.moments.template set<N>(state.box.chunk, channel, vector_lanes<N>(state.p.shape.channels, channel), shift,
+                                      total, squares, float(count));
       if (channel == 0) {
         state.p.moments.set_count(state.box.chunk, float(count));
       }

@@ -50,7 +50,7 @@ struct HeadLogitsKernel {
       const int c = i % vectors * N;
       const int64_t image = (first_row + row) / p.dropout.sets;
       const int64_t set = (first_row + row) % p.dropout.sets;
-      const int lanes = width - c < N ? width - c : N;
+      const int lanes = vector_lanes<N>(width, c);
       const Vec<N> x = load_part<N>(p.pooled + image * p.channels + channel + c, lanes);
       store<N>(features + row * kChannelTile + c, x * p.dropout.template factors<N>(image, set, channel + c));
     }

@@ -67,9 +67,7 @@ struct HeadBackwardPooledKernel {
     }
   }
 
-  FW_DEVICE static int lanes(const Params& p, int64_t channel) {
-    return p.head.channels - channel < N ? int(p.head.channels - channel) : N;
-  }
+  FW_DEVICE static int lanes(const Params& p, int64_t channel) { return vector_lanes<N>(p.head.channels, channel); }
 
   template <int kSets>
   FW_DEVICE static void add_sets(const Params& p, int64_t image, int64_t channel, int64_t set, Vec<N>* total) {
@@ -151,7 +149,7 @@ struct HeadBackwardWeightsKernel {
       if (c < p.head.channels) {
         const int64_t image = (first_row + row) / p.head.dropout.sets;
         const int64_t set = (first_row + row) % p.head.dropout.sets;
-        const int lanes = p.head.channels - c < N ? int(p.head.channels - c) : N;
+        const int lanes = vector_lanes<N>(p.head.channels, c);
         x = load_part<N>(p.head.pooled + image * p.head.channels + c, lanes) *
             p.head.dropout.template factors<N>(image, set, c);
       }
@@ -213,7 +211,7 @@ struct HeadBackwardWeightsKernel {
         for (int v = 0; v < kVectors; v++) {
           const int64_t c = channel + strip + v * N;
           if (k + j < p.head.classes && c < p.head.channels) {
-            const int lanes = p.head.channels - c < N ? int(p.head.channels - c) : N;
+            const int lanes = vector_lanes<N>(p.head.channels, c);
             float* out = p.diff_weights + (k + j) * p.head.channels + c;
             const Vec<N> before = first_row == 0 ? Vec<N>(0.0f) : load_part<N>(out, lanes);
             store_part<N>(out, fma(sums[j][v], Vec<N>(scale), before), lanes);

@@ -39,7 +39,7 @@ struct ResidualKernel {
     for (int64_t i = block.thread; i < kVectorsPerBlock; i += block.threads) {
       const int64_t at = (first + i) * N;
       if (at < p.elements) {
-        const int n = p.elements - at < N ? int(p.elements - at) : N;
+        const int n = vector_lanes<N>(p.elements, at);
         const Vec<N> addend = skip == nullptr ? Vec<N>(0.0f) : load_part<N>(skip + at, n);
         store_part<N>(dst + at, fma(load_part<N>(branch + at, n), Vec<N>(factor), addend), n);
       }

@@ -41,7 +41,7 @@ struct ExciteGateKernel {
   FW_DEVICE static void mean(const Params& p, const Block& block, float* pooled) {
     const float* sums = p.chunk_sums.image(block.x);
     for (int64_t c = int64_t(block.thread) * N; c < p.channels; c += int64_t(block.threads) * N) {
-      const int lanes = p.channels - c < N ? int(p.channels - c) : N;
+      const int lanes = vector_lanes<N>(p.channels, c);
       Vec<N> sum(0.0f);
 #pragma unroll 4
       for (int64_t chunk = 0; chunk < p.chunk_sums.chunks; chunk++) {
@@ -65,7 +65,7 @@ struct ExciteGateKernel {
         sums[u] = Vec<N>(0.0f);
       }
       for (int64_t c = int64_t(lane) * N; c < p.channels; c += int64_t(block.warp_threads) * N) {
-        const int lanes = p.channels - c < N ? int(p.channels - c) : N;
+        const int lanes = vector_lanes<N>(p.channels, c);
         const Vec<N> x = load_part<N>(pooled + c, lanes);
 #pragma unroll
         for (int u = 0; u < kUnits; u++) {
@@ -82,7 +82,7 @@ struct ExciteGateKernel {
     }
     block.sync();
     for (int64_t s = int64_t(block.thread) * L; s < p.squeezed; s += int64_t(block.threads) * L) {
-      const int lanes = p.squeezed - s < L ? int(p.squeezed - s) : L;
+      const int lanes = vector_lanes<L>(p.squeezed, s);
       store<L>(activated + s, activate(p.activation, load_part<L>(hidden + s, lanes)));
     }
   }
@@ -92,14 +92,14 @@ struct ExciteGateKernel {
       const float* w = p.expand_weights + c * p.squeezed;
       Vec<L> sum(0.0f);
       for (int64_t s = 0; s < p.squeezed; s += L) {
-        const int lanes = p.squeezed - s < L ? int(p.squeezed - s) : L;
+        const int lanes = vector_lanes<L>(p.squeezed, s);
         sum = fma(load_part<L>(w + s, lanes), load<L>(activated + s), sum);
       }
       gate[c] = lane_sum(sum) + p.expand_bias[c];
     }
     block.sync();
     for (int64_t c = int64_t(block.thread) * N; c < p.channels; c += int64_t(block.threads) * N) {
-      const int lanes = p.channels - c < N ? int(p.channels - c) : N;
+      const int lanes = vector_lanes<N>(p.channels, c);
       store_part<N>(gate + c, excite_gate(p.gate_kind, load_part<N>(gate + c, lanes)), lanes);
     }
   }

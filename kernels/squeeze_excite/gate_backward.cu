@@ -64,7 +64,7 @@ struct ExciteGateBackwardKernel {
   FW_DEVICE static void gate_gradient(const Params& p, const Block& block) {
     const float* sums = p.chunk_sums.image(block.x);
     for (int64_t c = int64_t(block.thread) * N; c < p.channels; c += int64_t(block.threads) * N) {
-      const int lanes = p.channels - c < N ? int(p.channels - c) : N;
+      const int lanes = vector_lanes<N>(p.channels, c);
       Vec<N> sum(0.0f);
 #pragma unroll 4
       for (int64_t chunk = 0; chunk < p.chunk_sums.chunks; chunk++) {
@@ -147,7 +147,7 @@ struct OuterSum {
     const int64_t vectors = (columns + N - 1) / N;
     const int64_t i = item / vectors * kRows;
     const int64_t j = item % vectors * N;
-    const int lanes = columns - j < N ? int(columns - j) : N;
+    const int lanes = vector_lanes<N>(columns, j);
     Vec<N> sums[kRows];
     float totals[kRows];
     int64_t at[kRows];  // rows past the end repeat the last
