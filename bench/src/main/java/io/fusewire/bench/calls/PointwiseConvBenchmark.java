@@ -34,6 +34,12 @@ public class PointwiseConvBenchmark extends CallBenchmark {
 
   /** One call. */
   @Benchmark
+  public void pack() {
+    conv.pack(stream, weights, packed);
+  }
+
+  /** One call. */
+  @Benchmark
   public void forward() {
     conv.forward(stream, src, weights, bias, null, dst, null, workspace);
   }
