@@ -9,6 +9,7 @@ module io.fusewire.bench {
   requires io.fusewire;
   requires java.desktop;
   requires jmh.core;
+  requires org.bytedeco.openblas;
   requires org.bytedeco.pytorch;
   requires xchart;
 

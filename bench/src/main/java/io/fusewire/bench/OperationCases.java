@@ -75,13 +75,13 @@ final class OperationCases {
             rounds.measure(
                 List.of(
                     () -> match.ours(ourCalls),
-                    () -> match.theirs(theirCalls),
-                    () -> memcpy.copy(ourCalls)));
+                    () -> memcpy.copy(ourCalls),
+                    () -> match.theirs(theirCalls)));
         return new OperationResult(
             name,
             timings.get(0).dividedBy(ourCalls),
-            timings.get(1).dividedBy(theirCalls),
-            timings.get(2).dividedBy(ourCalls),
+            timings.get(2).dividedBy(theirCalls),
+            timings.get(1).dividedBy(ourCalls),
             match.leastBytes(),
             match.operations(),
             peak,

@@ -4,13 +4,13 @@ package io.fusewire.bench;
 import io.fusewire.bench.layers.Operation;
 import io.fusewire.bench.layers.Problem;
 import io.fusewire.bench.layers.ProblemFile;
+import io.fusewire.bench.peer.LibtorchThreads;
 import io.fusewire.ops.Stream;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -31,11 +31,6 @@ import picocli.CommandLine.Spec;
       "no cache, unless --warm."
     })
 final class OpsCommand implements Callable<Integer> {
-  /** libtorch's threads spin for less than this after their work. */
-  private static final int REST_MILLIS = 3;
-
-  private static final int ROUNDS = 9;
-
   @Spec private CommandSpec spec;
   @Mixin private Settings settings;
 
@@ -113,8 +108,8 @@ final class OpsCommand implements Callable<Integer> {
   /** Prints every case as soon as it is measured, and keeps the file up to date. */
   private void measure(List<Problem> problems, List<Operation> wanted, PrintWriter out)
       throws Exception {
-    torch.set_num_threads(settings.threads());
-    Rounds rounds = settings.rounds(ROUNDS, REST_MILLIS);
+    LibtorchThreads.set(settings.threads());
+    Rounds rounds = settings.shortRounds();
     List<Report.Entry> entries = new ArrayList<>();
     try (Stream stream = settings.open()) {
       OperationCases cases =

@@ -10,10 +10,17 @@ import java.util.List;
  *
  * @param warmUps rounds that are not counted
  * @param rounds rounds that are
- * @param restMillis pause before each run: the thread pools of OpenMP and ONNX Runtime keep
+ * @param restMillis pause before a run: the thread pools of OpenMP, OpenBLAS and ONNX Runtime keep
  *     spinning for a while after their work, on cores that the next contender needs
+ * @param restOnce whether only the first contender of a round is given the pause, because only the
+ *     last one leaves threads that spin
  */
-record Rounds(int warmUps, int rounds, int restMillis) {
+record Rounds(int warmUps, int rounds, int restMillis, boolean restOnce) {
+
+  /** Rounds with a pause before each run. */
+  Rounds(int warmUps, int rounds, int restMillis) {
+    this(warmUps, rounds, restMillis, false);
+  }
 
   /** A contender's run. */
   interface Run {
@@ -25,7 +32,9 @@ record Rounds(int warmUps, int rounds, int restMillis) {
     double[][] seconds = new double[contenders.size()][rounds];
     for (int round = -warmUps; round < rounds; round++) {
       for (int i = 0; i < contenders.size(); i++) {
-        Thread.sleep(restMillis);
+        if (i == 0 || !restOnce) {
+          Thread.sleep(restMillis);
+        }
         long start = System.nanoTime();
         contenders.get(i).run();
         long nanos = System.nanoTime() - start;

@@ -15,6 +15,7 @@ import picocli.CommandLine.ParameterException;
 /** Options that all measurements share. */
 final class Settings {
   private static final int ROUNDS = 15;
+  private static final int SHORT_ROUNDS = 9;
   private static final int REST_MILLIS = 30;
 
   @Option(
@@ -53,18 +54,14 @@ final class Settings {
   }
 
   Rounds rounds() {
-    return rounds(ROUNDS, REST_MILLIS);
+    int counted = rounds == null ? ROUNDS : rounds;
+    return new Rounds(Math.min(3, counted), counted, REST_MILLIS);
   }
 
-  /**
-   * Rounds for a command with many short cases.
-   *
-   * @param otherwise how many unless the user says
-   * @param restMillis pause before each run
-   */
-  Rounds rounds(int otherwise, int restMillis) {
-    int counted = rounds == null ? otherwise : rounds;
-    return new Rounds(Math.min(3, counted), counted, restMillis);
+  /** Rounds for a command with many cases, of whose contenders only the last leaves threads. */
+  Rounds shortRounds() {
+    int counted = rounds == null ? SHORT_ROUNDS : rounds;
+    return new Rounds(Math.min(2, counted), counted, REST_MILLIS, true);
   }
 
   /** A stream of the CPU with these threads. */

@@ -35,7 +35,7 @@ public final class TorchEfficientNet {
   public TorchEfficientNet(Architecture net, double momentum, int threads) {
     this.net = net;
     this.momentum = momentum;
-    torch.set_num_threads(threads);
+    LibtorchThreads.set(threads);
     convolution("conv_stem", net.stemChannels(), 3, 3);
     norm("bn1", net.stemChannels());
     int last = net.stemChannels();

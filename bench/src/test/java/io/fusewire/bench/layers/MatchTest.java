@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fusewire.bench.peer.LibtorchThreads;
 import io.fusewire.ops.Device;
 import io.fusewire.ops.Stream;
 import java.io.IOException;
@@ -14,7 +15,6 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -36,7 +36,7 @@ final class MatchTest {
   @CsvSource({"b0, 1", "b4, 3", "b7, 6"})
   void everyOperationOfEveryLayerDoesWhatLibtorchDoes(String model, int step) throws IOException {
     // On a busy machine libtorch's threads wait for each other longer than they work.
-    torch.set_num_threads(1);
+    LibtorchThreads.set(1);
     List<Problem> problems = ProblemFile.matching(List.of(model));
     try (Stream stream = Stream.open(Device.cpu()).threads(1)) {
       for (int i = 0; i < problems.size(); i += step) {
