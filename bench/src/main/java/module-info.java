@@ -8,6 +8,7 @@ module io.fusewire.bench {
   requires info.picocli;
   requires io.fusewire;
   requires java.desktop;
+  requires java.management;
   requires jmh.core;
   requires org.bytedeco.openblas;
   requires org.bytedeco.pytorch;

@@ -20,6 +20,7 @@ import picocli.CommandLine.Spec;
       OpsCommand.class,
       DepthwiseCommand.class,
       CallsCommand.class,
+      MemoryCommand.class,
       TrafficCommand.class
     })
 public final class Main implements Runnable {

@@ -19,12 +19,13 @@ import picocli.CommandLine.Spec;
     name = "model",
     mixinStandardHelpOptions = true,
     description = {
-      "A whole network in f32 on the CPU, and its depthwise convolutions.",
+      "A whole network in f32 on the CPU, and B0's depthwise convolutions.",
       "Training steps beside libtorch (channels-last), inference beside ONNX Runtime and libtorch,",
-      "depthwise forward beside memcpy of the same bytes. A ratio is ours over the peer's."
+      "all threads beside one, depthwise forward beside memcpy of the same bytes.",
+      "A ratio is ours over the peer's."
     })
 final class ModelCommand implements Callable<Integer> {
-  private static final List<Integer> INFERENCE_BATCHES = List.of(1, 8);
+  private static final int DEPTHWISE_BATCH = 8;
 
   @Spec private CommandSpec spec;
   @Mixin private Settings settings;
@@ -45,13 +46,24 @@ final class ModelCommand implements Callable<Integer> {
   @Option(
       names = "--batch",
       paramLabel = "N",
-      defaultValue = "8",
-      description = "Images of a training step (default: ${DEFAULT-VALUE}).")
-  private int batch;
+      split = ",",
+      defaultValue = "8,32",
+      description = "Images of a training step, any number of them (default: ${DEFAULT-VALUE}).")
+  private List<Integer> batches;
+
+  @Option(
+      names = "--infer-batch",
+      paramLabel = "N",
+      split = ",",
+      defaultValue = "1,8,32",
+      description = "Images of a forward pass, any number of them (default: ${DEFAULT-VALUE}).")
+  private List<Integer> inferenceBatches;
 
   @Override
   public Integer call() throws Exception {
     settings.check(spec);
+    batches.forEach(n -> Settings.atLeastOne(spec, "--batch", n));
+    inferenceBatches.forEach(n -> Settings.atLeastOne(spec, "--infer-batch", n));
     EfficientNetBuilder builder;
     try {
       builder = EfficientNet.byName(model);
@@ -64,15 +76,24 @@ final class ModelCommand implements Callable<Integer> {
     List<Measurement> measurements = new ArrayList<>();
     try (Stream stream = settings.open()) {
       ModelCases cases = new ModelCases(stream, settings.threads(), settings.rounds(), builder);
-      for (int images : INFERENCE_BATCHES) {
+      for (int images : inferenceBatches) {
         say("inference, batch " + images);
         measurements.addAll(cases.infer(images));
       }
-      say("training step, batch " + batch);
-      measurements.add(cases.train(batch));
-      say("depthwise convolutions");
-      measurements.addAll(
-          new DepthwiseCases(stream, settings.threads(), batch, settings.rounds()).measure());
+      for (int images : batches) {
+        say("training step, batch " + images);
+        measurements.add(cases.train(images));
+      }
+      if (settings.threads() > 1) {
+        say("training step, batch " + batches.get(0) + ", on one thread");
+        measurements.add(cases.scaling(batches.get(0)));
+      }
+      if (model.equals("b0")) {
+        say("depthwise convolutions");
+        measurements.addAll(
+            new DepthwiseCases(stream, settings.threads(), DEPTHWISE_BATCH, settings.rounds())
+                .measure());
+      }
     }
     settings.report(measurements, spec);
     return 0;

@@ -42,7 +42,8 @@ final class Settings {
     atLeastOne(command, "--rounds", rounds().rounds());
   }
 
-  private static void atLeastOne(CommandSpec command, String option, int value) {
+  /** Refuses a number below 1. */
+  static void atLeastOne(CommandSpec command, String option, int value) {
     if (value < 1) {
       throw new ParameterException(
           command.commandLine(), option + " is " + value + "; at least 1 fits");

@@ -29,7 +29,8 @@ final class CommandsTest {
   @Test
   void everyCommandTakesAFileForItsResults() {
     Map<String, CommandLine> commands = new CommandLine(new Main()).getSubcommands();
-    assertEquals(Set.of("model", "ops", "depthwise", "calls", "traffic"), commands.keySet());
+    assertEquals(
+        Set.of("model", "ops", "depthwise", "memory", "calls", "traffic"), commands.keySet());
     commands.forEach(
         (name, command) ->
             assertNotNull(command.getCommandSpec().findOption("--json"), name + " --json FILE"));

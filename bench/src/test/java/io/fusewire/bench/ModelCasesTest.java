@@ -25,6 +25,8 @@ final class ModelCasesTest {
               stream, 2, new Rounds(0, 1, 0), EfficientNet.b0().resolution(64).classes(20));
       List<Measurement> measurements = new ArrayList<>(cases.infer(2));
       measurements.add(cases.train(4));
+      Measurement scaling = cases.scaling(4);
+      assertEquals("one thread", scaling.peer());
       assertEquals(
           List.of("onnxruntime", "libtorch", "libtorch"),
           measurements.stream().map(Measurement::peer).toList());
