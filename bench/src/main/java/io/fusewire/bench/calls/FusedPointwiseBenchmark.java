@@ -93,4 +93,24 @@ public class FusedPointwiseBenchmark extends CallBenchmark {
         diffWeights,
         workspace);
   }
+
+  /** One call. */
+  @Benchmark
+  public void backward() {
+    operation.backward(
+        stream,
+        src,
+        inNorm,
+        gate,
+        diffOut,
+        imageScale,
+        dst,
+        outNorm,
+        outGradient,
+        weights,
+        null,
+        diffSrc,
+        diffWeights,
+        workspace);
+  }
 }

@@ -134,7 +134,21 @@ final class FusedPointwiseContests {
         },
         p -> {
           gradient.run(dy, p);
-          backward(y, dy, gradient, dx, dw, p);
+          conv.backward(
+              stream,
+              x.ours(p),
+              sourceTable(p),
+              sourceGate(p),
+              dy.ours(p),
+              null,
+              y.raw().ours(p),
+              y.table().ours(p),
+              gradient.table().ours(p),
+              weights.ours(p),
+              null,
+              dx.ours(p),
+              dw.ours(p),
+              workspace);
         },
         theirs,
         2 * operations,
@@ -142,40 +156,5 @@ final class FusedPointwiseContests {
         dw,
         gradient.diffGamma(),
         gradient.diffBeta());
-  }
-
-  private void backward(
-      NormedSource y,
-      SharedTensor dy,
-      OutGradient gradient,
-      SharedTensor dx,
-      SharedTensor dw,
-      int place) {
-    var raw = y.raw().ours(place);
-    var table = y.table().ours(place);
-    var slopes = gradient.table().ours(place);
-    conv.backwardWeights(
-        stream,
-        x.ours(place),
-        sourceTable(place),
-        sourceGate(place),
-        dy.ours(place),
-        null,
-        raw,
-        table,
-        slopes,
-        dw.ours(place),
-        workspace);
-    conv.backwardData(
-        stream,
-        dy.ours(place),
-        null,
-        raw,
-        table,
-        slopes,
-        weights.ours(place),
-        null,
-        dx.ours(place),
-        workspace);
   }
 }

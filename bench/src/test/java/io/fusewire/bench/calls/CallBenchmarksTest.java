@@ -83,7 +83,7 @@ final class CallBenchmarksTest {
             .toList();
     for (String call : calls(operation)) {
       assertTrue(
-          measured.stream().anyMatch(m -> m.getName().startsWith(call)),
+          measured.stream().anyMatch(m -> m.getName().equals(call)),
           "no benchmark of " + operation.getSimpleName() + "." + call);
     }
     CallBenchmark benchmark = (CallBenchmark) type.getConstructor().newInstance();
