@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench;
 
+import io.fusewire.graph.ExpansionPolicy;
 import io.fusewire.graph.InferenceNetwork;
 import io.fusewire.graph.Program;
 import io.fusewire.graph.Step;
@@ -47,8 +48,10 @@ record NetworkTraffic(int batch, List<StepTraffic> steps, long saved) {
   private record Lasting(String name, TensorTraffic.Kind kind, Tensor tensor) {}
 
   /** One forward pass with folded weights. */
-  static NetworkTraffic infer(Stream stream, EfficientNet net, int batch, DType dtype) {
-    try (InferenceNetwork network = InferenceNetwork.open(stream, net, batch, dtype, null, null)) {
+  static NetworkTraffic infer(
+      Stream stream, EfficientNet net, int batch, DType dtype, ExpansionPolicy expansions) {
+    try (InferenceNetwork network =
+        InferenceNetwork.open(stream, net, batch, dtype, null, null, expansions)) {
       network.load(net.parameters().initialValues(1));
       fill(stream, network.images());
       List<Lasting> weights = new ArrayList<>();

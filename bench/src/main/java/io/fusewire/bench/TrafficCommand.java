@@ -70,6 +70,16 @@ final class TrafficCommand implements Callable<Integer> {
 
   @ArgGroup private What what = new What();
 
+  @Option(
+      names = "--expansion",
+      paramLabel = "WHERE",
+      converter = Expanding.class,
+      description = {
+        "Where inference keeps the expanded tensor of a block: stored (the default), or",
+        "on-chip, in one kernel with the depthwise convolution."
+      })
+  private Pass expansion;
+
   @Option(names = "--tensors", description = "Also show what moves of every tensor of a step.")
   private boolean tensors;
 
@@ -99,6 +109,20 @@ final class TrafficCommand implements Callable<Integer> {
     }
   }
 
+  /** The ways in which inference expands. */
+  private static final class Expanding implements ITypeConverter<Pass> {
+    @Override
+    public Pass convert(String where) {
+      return switch (where) {
+        case "stored" -> Pass.INFER;
+        case "on-chip" -> Pass.INFER_ON_CHIP;
+        default ->
+            throw new TypeConversionException(
+                "'" + where + "' is no place for it; there are stored and on-chip");
+      };
+    }
+  }
+
   /** Only what activations can be stored in. */
   private static final class Converter implements ITypeConverter<DType> {
     @Override
@@ -124,7 +148,7 @@ final class TrafficCommand implements Callable<Integer> {
           spec.commandLine(), "--batch is " + batch + "; at least 2 fits, for BatchNorm");
     }
     PrintWriter out = spec.commandLine().getOut();
-    TrafficReport report = count(net, dtype, what.inference, batch, this::say);
+    TrafficReport report = count(net, dtype, pass(), batch, this::say);
     report.print(out, tensors);
     if (json != null) {
       Map<String, String> facts = Machine.facts(Device.metered(), 1, spec);
@@ -140,6 +164,17 @@ final class TrafficCommand implements Callable<Integer> {
     return 0;
   }
 
+  private Pass pass() {
+    if (what.inference) {
+      return expansion != null ? expansion : Pass.INFER;
+    }
+    if (expansion != null) {
+      throw new ParameterException(
+          spec.commandLine(), "--expansion fits --inference only: training stores what it expands");
+    }
+    return Pass.TRAIN;
+  }
+
   /**
    * Counts what a network moves.
    *
@@ -147,23 +182,24 @@ final class TrafficCommand implements Callable<Integer> {
    * @param say takes what is being done
    */
   static TrafficReport count(
-      EfficientNet net, DType dtype, boolean inference, int batch, Consumer<String> say) {
+      EfficientNet net, DType dtype, Pass pass, int batch, Consumer<String> say) {
     try (Stream stream = Stream.open(Device.metered())) {
       say.accept("counting with " + batch + " images");
-      NetworkTraffic few = count(stream, net, batch, dtype, inference);
+      NetworkTraffic few = count(stream, net, batch, dtype, pass);
       say.accept("counting with " + 2 * batch + " images");
-      NetworkTraffic many = count(stream, net, 2 * batch, dtype, inference);
+      NetworkTraffic many = count(stream, net, 2 * batch, dtype, pass);
       var memory =
-          inference
-              ? InferenceNetwork.estimate(stream, net, SHARED_BATCH, dtype, null)
-              : TrainingNetwork.estimate(
-                  stream, net, SHARED_BATCH, dtype, null, NetworkTraffic.OPTIMIZER, true);
+          pass == Pass.TRAIN
+              ? TrainingNetwork.estimate(
+                  stream, net, SHARED_BATCH, dtype, null, NetworkTraffic.OPTIMIZER, true)
+              : InferenceNetwork.estimate(
+                  stream, net, SHARED_BATCH, dtype, null, pass.expansions());
       String name =
           "%s@%d/%s/%s"
               .formatted(
                   net.name(),
                   net.resolution(),
-                  inference ? "infer" : "train",
+                  pass.label(),
                   dtype.name().toLowerCase(Locale.ROOT));
       return new TrafficReport(
           name, new TrafficCounts(few, many, SHARED_BATCH), memory.totalBytes());
@@ -171,10 +207,10 @@ final class TrafficCommand implements Callable<Integer> {
   }
 
   private static NetworkTraffic count(
-      Stream stream, EfficientNet net, int images, DType dtype, boolean inference) {
-    return inference
-        ? NetworkTraffic.infer(stream, net, images, dtype)
-        : NetworkTraffic.train(stream, net, images, dtype);
+      Stream stream, EfficientNet net, int images, DType dtype, Pass pass) {
+    return pass == Pass.TRAIN
+        ? NetworkTraffic.train(stream, net, images, dtype)
+        : NetworkTraffic.infer(stream, net, images, dtype, pass.expansions());
   }
 
   /** A model by name, at its own resolution where that is null. */

@@ -17,6 +17,7 @@ final class TrafficReport {
           "b0@224/train/bf16/total", 130 * MEGA,
           "b4@380/train/bf16/total", 960 * MEGA,
           "b0@224/infer/bf16/total", 32 * MEGA,
+          "b0@224/infer-on-chip/bf16/total", 20 * MEGA,
           "b0@224/train/bf16/saved", 14 * MEGA,
           "b4@380/train/bf16/saved", 102 * MEGA,
           "b0@224/train/bf16/memory", 3.2 * GIGA);

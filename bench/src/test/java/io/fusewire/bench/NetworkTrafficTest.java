@@ -4,6 +4,7 @@ package io.fusewire.bench;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fusewire.graph.ExpansionPolicy;
 import io.fusewire.model.EfficientNet;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.Device;
@@ -19,17 +20,20 @@ final class NetworkTrafficTest {
 
   private static NetworkTraffic twoTrained;
   private static NetworkTraffic twoInferred;
+  private static NetworkTraffic twoOnChip;
 
   @BeforeAll
   static void count() {
     twoTrained = train(2);
-    twoInferred = infer(2);
+    twoInferred = infer(2, ExpansionPolicy.STORED);
+    twoOnChip = infer(2, ExpansionPolicy.ON_CHIP);
   }
 
   @AfterAll
   static void forget() {
     twoTrained = null;
     twoInferred = null;
+    twoOnChip = null;
   }
 
   private static NetworkTraffic train(int batch) {
@@ -39,16 +43,16 @@ final class NetworkTrafficTest {
     }
   }
 
-  private static NetworkTraffic infer(int batch) {
+  private static NetworkTraffic infer(int batch, ExpansionPolicy expansions) {
     try (Stream stream = Stream.open(Device.metered())) {
       EfficientNet net = EfficientNet.b0().resolution(RESOLUTION).build();
-      return NetworkTraffic.infer(stream, net, batch, DType.BF16);
+      return NetworkTraffic.infer(stream, net, batch, DType.BF16, expansions);
     }
   }
 
   @Test
   void everythingThatAStepSaysItWritesIsSeenToBeWritten() {
-    for (NetworkTraffic network : List.of(twoTrained, twoInferred)) {
+    for (NetworkTraffic network : List.of(twoTrained, twoInferred, twoOnChip)) {
       for (StepTraffic step : network.steps()) {
         for (TensorTraffic tensor : step.tensors()) {
           String what = step.name() + ": " + tensor;
@@ -66,7 +70,7 @@ final class NetworkTrafficTest {
 
   @Test
   void hardlyAnythingMovesOutsideOfTheTensors() {
-    for (NetworkTraffic network : List.of(twoTrained, twoInferred)) {
+    for (NetworkTraffic network : List.of(twoTrained, twoInferred, twoOnChip)) {
       long all = network.steps().stream().mapToLong(s -> s.moved().requestedBytes()).sum();
       long elsewhere = network.steps().stream().mapToLong(StepTraffic::elsewhere).sum();
       assertTrue(elsewhere <= all / 1000, elsewhere + " of " + all);
@@ -75,10 +79,22 @@ final class NetworkTrafficTest {
   }
 
   @Test
+  void whatStaysOnChipIsNotMoved() {
+    assertEquals(15, twoInferred.steps().size() - twoOnChip.steps().size());
+    assertTrue(moved(twoOnChip) < 0.8 * moved(twoInferred), () -> "" + moved(twoOnChip));
+  }
+
+  private static double moved(NetworkTraffic network) {
+    return network.steps().stream()
+        .mapToDouble(s -> s.moved(TensorTraffic.Kind.VALUES).bytes())
+        .sum();
+  }
+
+  @Test
   void countsAreTheSameInEveryRun() {
     // Not assertEquals: its message would be a megabyte.
     assertTrue(twoTrained.equals(train(2)));
-    assertTrue(twoInferred.equals(infer(2)));
+    assertTrue(twoInferred.equals(infer(2, ExpansionPolicy.STORED)));
   }
 
   /**
@@ -90,7 +106,8 @@ final class NetworkTrafficTest {
   @Test
   void whatManyImagesMoveFollowsFromFew() {
     check(twoTrained, train(4), train(12));
-    check(infer(32), infer(48), infer(64));
+    ExpansionPolicy stored = ExpansionPolicy.STORED;
+    check(infer(32, stored), infer(48, stored), infer(64, stored));
   }
 
   private static void check(NetworkTraffic few, NetworkTraffic more, NetworkTraffic many) {

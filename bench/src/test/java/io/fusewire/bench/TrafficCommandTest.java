@@ -60,6 +60,9 @@ final class TrafficCommandTest {
   void countsInferenceWhenAsked() {
     assertEquals(0, run("b0", "--resolution", "32", "--inference", "--dtype", "F32"));
     assertTrue(out.toString().contains("b0@32/infer/f32:"), out.toString());
+    assertEquals(
+        0, run("b0", "--resolution", "32", "--inference", "--expansion", "on-chip", "--tensors"));
+    assertTrue(out.toString().contains("b0@32/infer-on-chip/bf16:"), out.toString());
     assertEquals(0, run("--train", "b0", "--resolution", "32", "--batch", "3"));
     assertTrue(out.toString().contains("b0@32/train/bf16:"), out.toString());
     assertTrue(out.toString().contains("counted with 3 and 6 images"), out.toString());
@@ -72,7 +75,12 @@ final class TrafficCommandTest {
     assertEquals(2, run("--batch", "1"));
     assertEquals(2, run("--resolution", "0"));
     assertEquals(2, run("--train", "--inference"));
-    for (String part : new String[] {"'b9'", "'i32'", "--batch is 1", "mutually exclusive"}) {
+    assertEquals(2, run("--inference", "--expansion", "off-chip"));
+    assertEquals(2, run("--expansion", "on-chip"));
+    for (String part :
+        new String[] {
+          "'b9'", "'i32'", "--batch is 1", "mutually exclusive", "'off-chip'", "training stores"
+        }) {
       assertTrue(err.toString().contains(part), err.toString());
     }
   }

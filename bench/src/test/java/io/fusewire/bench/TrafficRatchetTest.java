@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** No change makes a network move more bytes than the bounds of {@code traffic.ratchets} say. */
 final class TrafficRatchetTest {
   private static final Pattern NETWORK =
-      Pattern.compile("(b\\d)@(\\d+)/(train|infer)/(f32|bf16|f16)");
+      Pattern.compile("(b\\d)@(\\d+)/(train|infer|infer-on-chip)/(f32|bf16|f16)");
 
   /** Bounds by network, then by what is bounded. */
   private static Map<String, Map<String, Double>> bounds() throws IOException {
@@ -55,7 +55,7 @@ final class TrafficRatchetTest {
         TrafficCommand.count(
             TrafficCommand.net(parts.group(1), Integer.valueOf(parts.group(2))),
             TrafficCommand.dtype(parts.group(4)),
-            parts.group(3).equals("infer"),
+            Pass.of(parts.group(3)),
             2,
             line -> {});
     report.print(new PrintWriter(text), false);

@@ -216,6 +216,16 @@ public final class Device {
     return Fusewire.fw_build_info().getString();
   }
 
+  /**
+   * Checksum of the native library's file, which tells builds of one version apart. The first call
+   * reads the file.
+   *
+   * @return eight hexadecimal digits; "" if the file cannot be read
+   */
+  public static String libraryChecksum() {
+    return NativeLibrary.checksum();
+  }
+
   int index() {
     return index;
   }

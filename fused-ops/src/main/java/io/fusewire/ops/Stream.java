@@ -14,6 +14,7 @@ public final class Stream implements AutoCloseable {
   private final Device device;
   private final long handle;
   private final Cleaner.Cleanable cleanable;
+  private volatile int threads;
   private volatile boolean closed;
 
   private Stream(Device device, long handle) {
@@ -72,7 +73,17 @@ public final class Stream implements AutoCloseable {
    */
   public Stream threads(int threads) {
     Status.check(Fusewire.fw_stream_set_threads(handle(), threads));
+    this.threads = threads;
     return this;
+  }
+
+  /**
+   * How many threads an operation may use on a CPU, as {@link #threads(int)} set it.
+   *
+   * @return number of threads, 0 for all cores
+   */
+  public int threads() {
+    return threads;
   }
 
   /**

@@ -4,6 +4,7 @@ package io.fusewire.data;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import io.fusewire.io.CacheFolder;
 import io.fusewire.io.FileFormatException;
 import java.io.BufferedInputStream;
 import java.io.IOException;
@@ -76,20 +77,12 @@ public final class FashionMnist {
   private FashionMnist() {}
 
   /**
-   * The directory that fetched data is kept in: {@code $FUSEWIRE_CACHE}, or {@code fusewire} in
-   * {@code $XDG_CACHE_HOME} or {@code ~/.cache}.
+   * The directory that fetched data is kept in: {@link CacheFolder}.
    *
    * @return a path, which need not exist yet
    */
   public static Path cacheDirectory() {
-    String own = System.getenv("FUSEWIRE_CACHE");
-    if (own != null && !own.isBlank()) {
-      return Path.of(own);
-    }
-    String xdg = System.getenv("XDG_CACHE_HOME");
-    return xdg != null && !xdg.isBlank()
-        ? Path.of(xdg, "fusewire")
-        : Path.of(System.getProperty("user.home"), ".cache", "fusewire");
+    return CacheFolder.path();
   }
 
   /**

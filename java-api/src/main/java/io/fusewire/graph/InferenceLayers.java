@@ -18,6 +18,7 @@ import io.fusewire.ops.Stream;
 import io.fusewire.ops.Tensor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Function;
 
 /**
@@ -31,7 +32,7 @@ final class InferenceLayers {
   private final EfficientNet net;
   private final DType dtype;
   private final List<Step> steps;
-  private final ExpansionPolicy expansions;
+  private final Set<Expansion> onChip;
   private final List<Loader> loaders = new ArrayList<>();
   private final List<Slot> slots = new ArrayList<>();
   private long weightBytes;
@@ -56,13 +57,19 @@ final class InferenceLayers {
   /** A pointwise convolution's weights as {@link PointwiseConv#pack} writes them, and its bias. */
   private record Packed(Slot weights, Slot bias) {}
 
+  /**
+   * Begins a network.
+   *
+   * @param steps receives the steps
+   * @param onChip the expansions that are made inside the depthwise kernel
+   */
   InferenceLayers(
-      Stream stream, EfficientNet net, DType dtype, List<Step> steps, ExpansionPolicy expansions) {
+      Stream stream, EfficientNet net, DType dtype, List<Step> steps, Set<Expansion> onChip) {
     this.stream = stream;
     this.net = net;
     this.dtype = dtype;
     this.steps = steps;
-    this.expansions = expansions;
+    this.onChip = onChip;
   }
 
   long weightBytes() {
@@ -112,16 +119,31 @@ final class InferenceLayers {
 
   private Value block(Block block, Value input) {
     BlockNames names = BlockNames.of(block);
-    boolean onChip = block.expands() && expansions.onChip(block);
+    boolean inKernel = block.expands() && onChip.contains(expansion(block, input));
     Value x = input;
-    if (block.expands() && !onChip) {
+    if (block.expands() && !inKernel) {
       x =
           pointwise(
               names.expand(), names.expandNorm(), Activation.SILU, block.expandedChannels(), x);
     }
-    Squeezed squeezed = depthwise(names, block, x, onChip);
+    Squeezed squeezed = depthwise(names, block, x, inKernel);
     Value gate = gate(names, block, squeezed);
     return project(names, block, squeezed.dst(), gate, block.residual() ? input : null);
+  }
+
+  private Expansion expansion(Block block, Value input) {
+    long channels = block.expandedChannels();
+    ConvShape shape =
+        TrainingLayers.convShape(
+            net,
+            input.size(0),
+            input.size(1),
+            input.size(2),
+            channels,
+            channels,
+            block.kernel(),
+            block.stride());
+    return new Expansion(shape, block.inChannels(), dtype);
   }
 
   private Value stem(Value src) {
@@ -147,22 +169,18 @@ final class InferenceLayers {
     return dst;
   }
 
-  private Squeezed depthwise(BlockNames names, Block block, Value src, boolean onChip) {
+  private Squeezed depthwise(BlockNames names, Block block, Value src, boolean expands) {
     int kernel = block.kernel();
     long channels = block.expandedChannels();
     long from = src.size(3);
-    Value x =
-        onChip
-            ? new Value("expanded", dtype, src.size(0), src.size(1), src.size(2), channels)
-            : src;
-    ConvShape shape = TrainingLayers.convShape(net, x, channels, kernel, block.stride());
+    ConvShape shape = expansion(block, src).depthwise();
     SqueezedDepthwise conv =
-        onChip
+        expands
             ? SqueezedDepthwise.expanding(shape, dtype, Activation.SILU, from, Activation.SILU)
             : new SqueezedDepthwise(shape, dtype, Activation.SILU);
     Value dst = output(names.depthwise(), shape);
     Value sums = new Value("sums", DType.F32, shape.batch(), conv.chunks(stream), channels);
-    Packed expansion = onChip ? packed(names.expand(), names.expandNorm(), from, channels) : null;
+    Packed expansion = expands ? packed(names.expand(), names.expandNorm(), from, channels) : null;
     Slot weights = reserve(DType.F32, kernel, kernel, channels);
     Slot bias = reserve(DType.F32, channels);
     loadFolded(names.depthwise(), names.depthwiseNorm(), weights, bias);
@@ -176,8 +194,8 @@ final class InferenceLayers {
               var x1 = m.of(src);
               var y = m.of(dst);
               var s = m.of(sums);
-              var w1 = onChip ? expansion.weights().tensor(buffer) : null;
-              var b1 = onChip ? expansion.bias().tensor(buffer) : null;
+              var w1 = expands ? expansion.weights().tensor(buffer) : null;
+              var b1 = expands ? expansion.bias().tensor(buffer) : null;
               var w2 = weights.tensor(buffer);
               var b2 = bias.tensor(buffer);
               return () -> conv.forward(stream, x1, w1, b1, w2, b2, y, s);

@@ -11,6 +11,7 @@ import io.fusewire.ops.Stream;
 import io.fusewire.ops.Tensor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 
 /**
  * An EfficientNet as a list of inference steps: BatchNorm folded into the convolutions, activation
@@ -42,6 +43,7 @@ public final class InferenceNetwork implements AutoCloseable {
       DType dtype,
       ImageInput from,
       ExpansionPolicy expansions) {
+    Set<Expansion> onChip = expansions.onChip(stream, Expansion.of(net, batch, dtype));
     this.stream = stream;
     this.net = net;
     int side = net.resolution();
@@ -68,7 +70,7 @@ public final class InferenceNetwork implements AutoCloseable {
                 return () -> operation.forward(stream, null, x, y);
               }));
     }
-    layers = new InferenceLayers(stream, net, dtype, steps, expansions);
+    layers = new InferenceLayers(stream, net, dtype, steps, onChip);
     final Value pooled = layers.add(input);
     logits = new Value("logits", DType.F32, batch, net.classes());
     probabilities = new Value("probabilities", DType.F32, batch, net.classes());
@@ -103,7 +105,9 @@ public final class InferenceNetwork implements AutoCloseable {
   }
 
   /**
-   * Plans a network's memory and allocates it.
+   * Plans a network's memory and allocates it, with {@link ExpansionPolicy#measured}: the first
+   * network of its sizes on a machine takes a little longer, and what two machines or two builds
+   * compute may differ in the last bits.
    *
    * @param stream where it runs
    * @param net the architecture
@@ -117,10 +121,25 @@ public final class InferenceNetwork implements AutoCloseable {
    */
   public static InferenceNetwork open(
       Stream stream, EfficientNet net, long batch, DType dtype, ImageInput images, Tensor shared) {
-    return open(stream, net, batch, dtype, images, shared, ExpansionPolicy.STORED);
+    return open(stream, net, batch, dtype, images, shared, ExpansionPolicy.measured());
   }
 
-  static InferenceNetwork open(
+  /**
+   * Plans a network's memory and allocates it.
+   *
+   * @param stream where it runs
+   * @param net the architecture
+   * @param batch images at a time
+   * @param dtype storage type of activations
+   * @param images how uint8 images come in; null: {@link #images()} is the normalised input itself
+   * @param shared memory to use for activations if it is large enough, such as a training network's
+   *     between its runs; or null
+   * @param expansions which expanded tensors are stored; with {@link ExpansionPolicy#STORED} or
+   *     {@link ExpansionPolicy#ON_CHIP} results have the same bits in every run
+   * @return the network without weights, to be closed
+   * @throws io.fusewire.ops.FusewireException if the device has too little memory
+   */
+  public static InferenceNetwork open(
       Stream stream,
       EfficientNet net,
       long batch,
@@ -141,7 +160,8 @@ public final class InferenceNetwork implements AutoCloseable {
   }
 
   /**
-   * Computes how much memory inference needs, without allocating any.
+   * Computes how much memory inference needs, without allocating any, if every expanded tensor is
+   * stored; a network that keeps some on chip needs less.
    *
    * @param stream a stream of the device
    * @param net the architecture
@@ -152,8 +172,28 @@ public final class InferenceNetwork implements AutoCloseable {
    */
   public static MemoryEstimate estimate(
       Stream stream, EfficientNet net, long batch, DType dtype, ImageInput images) {
-    InferenceNetwork network =
-        new InferenceNetwork(stream, net, batch, dtype, images, ExpansionPolicy.STORED);
+    return estimate(stream, net, batch, dtype, images, ExpansionPolicy.STORED);
+  }
+
+  /**
+   * Computes how much memory inference needs.
+   *
+   * @param stream a stream of the device
+   * @param net the architecture
+   * @param batch images at a time
+   * @param dtype storage type of activations
+   * @param images how uint8 images come in; null: as normalised input
+   * @param expansions which expanded tensors are stored; nothing is allocated unless by this
+   * @return the plan's numbers
+   */
+  public static MemoryEstimate estimate(
+      Stream stream,
+      EfficientNet net,
+      long batch,
+      DType dtype,
+      ImageInput images,
+      ExpansionPolicy expansions) {
+    InferenceNetwork network = new InferenceNetwork(stream, net, batch, dtype, images, expansions);
     return new MemoryEstimate(batch, network.plan.arenaBytes(), network.layers.weightBytes());
   }
 

@@ -112,13 +112,23 @@ final class TrainingLayers {
   /** A square convolution over a value, padded as the network pads. */
   static ConvShape convShape(
       EfficientNet net, Value src, long outChannels, long kernel, long stride) {
+    return convShape(
+        net, src.size(0), src.size(1), src.size(2), src.size(3), outChannels, kernel, stride);
+  }
+
+  static ConvShape convShape(
+      EfficientNet net,
+      long batch,
+      long height,
+      long width,
+      long inChannels,
+      long outChannels,
+      long kernel,
+      long stride) {
     return switch (net.padding()) {
-      case SAME ->
-          ConvShape.same(
-              src.size(0), src.size(1), src.size(2), src.size(3), outChannels, kernel, stride);
+      case SAME -> ConvShape.same(batch, height, width, inChannels, outChannels, kernel, stride);
       case SYMMETRIC ->
-          ConvShape.symmetric(
-              src.size(0), src.size(1), src.size(2), src.size(3), outChannels, kernel, stride);
+          ConvShape.symmetric(batch, height, width, inChannels, outChannels, kernel, stride);
     };
   }
 }

@@ -4,6 +4,7 @@ package io.fusewire.train;
 import io.fusewire.data.Batch;
 import io.fusewire.data.BatchLoader;
 import io.fusewire.data.Dataset;
+import io.fusewire.graph.ExpansionPolicy;
 import io.fusewire.graph.ImageInput;
 import io.fusewire.graph.InferenceNetwork;
 import io.fusewire.ops.Stream;
@@ -14,7 +15,8 @@ import java.util.stream.IntStream;
 
 /**
  * Measures weights on the evaluation set, with BatchNorm folded, in the memory that training uses
- * between its steps.
+ * between its steps. Nothing is measured to decide how, so that a resumed training finds the same
+ * bits.
  */
 final class Evaluator implements AutoCloseable {
   private final RunPlan plan;
@@ -36,7 +38,8 @@ final class Evaluator implements AutoCloseable {
             plan.choices.batch,
             plan.choices.dtype,
             ImageInput.plain(plan.preprocessing),
-            shared);
+            shared,
+            ExpansionPolicy.STORED);
   }
 
   /** Returns the sums over all images; null if stopped before the end. */

@@ -2,6 +2,7 @@
 package io.fusewire.train;
 
 import io.fusewire.data.ImageFolder;
+import io.fusewire.graph.ExpansionPolicy;
 import io.fusewire.graph.ImageInput;
 import io.fusewire.graph.InferenceNetwork;
 import io.fusewire.model.Preprocessing;
@@ -23,18 +24,26 @@ public final class Predictor implements AutoCloseable {
   private final InferenceNetwork network;
   private final int batch;
 
-  private Predictor(ModelFile model, Stream stream, DType dtype, int batch) {
+  private Predictor(
+      ModelFile model, Stream stream, DType dtype, int batch, ExpansionPolicy expansions) {
     this.model = model;
     this.stream = stream;
     this.batch = batch;
     network =
         InferenceNetwork.open(
-            stream, model.network(), batch, dtype, ImageInput.plain(model.preprocessing()), null);
+            stream,
+            model.network(),
+            batch,
+            dtype,
+            ImageInput.plain(model.preprocessing()),
+            null,
+            expansions);
     network.load(model.weights());
   }
 
   /**
-   * Loads a model and prepares its weights on a device.
+   * Loads a model and prepares its weights on a device, with {@link ExpansionPolicy#measured}: the
+   * first predictor of its sizes on a machine takes a little longer.
    *
    * @param model a {@code model.safetensors}
    * @param device where to run
@@ -45,10 +54,28 @@ public final class Predictor implements AutoCloseable {
    */
   public static Predictor open(Path model, Device device, DType dtype, int batch)
       throws IOException {
+    return open(model, device, dtype, batch, ExpansionPolicy.measured());
+  }
+
+  /**
+   * Loads a model and prepares its weights on a device.
+   *
+   * @param model a {@code model.safetensors}
+   * @param device where to run
+   * @param dtype storage type of activations
+   * @param batch most images run at a time
+   * @param expansions which expanded tensors are stored; with {@link ExpansionPolicy#STORED} or
+   *     {@link ExpansionPolicy#ON_CHIP} predictions have the same bits in every run
+   * @return a predictor, to be closed
+   * @throws IOException if the file cannot be read or is not such a model
+   */
+  public static Predictor open(
+      Path model, Device device, DType dtype, int batch, ExpansionPolicy expansions)
+      throws IOException {
     ModelFile file = ModelFile.read(model);
     Stream stream = Stream.open(device);
     try {
-      return new Predictor(file, stream, dtype, batch);
+      return new Predictor(file, stream, dtype, batch, expansions);
     } catch (RuntimeException e) {
       stream.close();
       throw e;

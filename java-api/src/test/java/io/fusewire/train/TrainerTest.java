@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fusewire.data.IdxFile;
 import io.fusewire.data.Split;
+import io.fusewire.graph.ExpansionPolicy;
 import io.fusewire.io.FileFormatException;
 import io.fusewire.io.SafeTensors;
 import io.fusewire.ops.DType;
@@ -146,8 +147,9 @@ class TrainerTest {
     assertEquals(8 + 8 * 8 + 1, rows.size(), "header, every step of so few, epochs");
     assertTrue(ImageIO.read(result.curve().toFile()).getWidth() > 1000);
 
-    // The model alone predicts what the evaluation measured.
-    try (Predictor predictor = Predictor.open(result.model(), device, DType.F32, 5)) {
+    // The model alone predicts what the evaluation measured, which stores what it expands.
+    try (Predictor predictor =
+        Predictor.open(result.model(), device, DType.F32, 5, ExpansionPolicy.STORED)) {
       assertEquals(List.of("0", "1", "2", "3"), predictor.model().classNames());
       IdxFile test = IdxFile.read(data().resolve("t10k-images-idx3-ubyte"));
       List<byte[]> images =
