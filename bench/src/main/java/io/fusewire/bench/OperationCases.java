@@ -39,13 +39,13 @@ final class OperationCases {
    *     caches
    */
   OperationCases(Stream stream, int threads, int batch, Rounds rounds, long spread)
-      throws Exception {
+      throws InterruptedException {
     this.stream = stream;
     this.threads = threads;
     this.batch = batch;
     this.rounds = rounds;
     this.spread = spread;
-    this.peak = Peak.measure(stream, rounds);
+    this.peak = Peak.measure(stream);
   }
 
   Peak peak() {

@@ -29,7 +29,7 @@ record OperationResult(
     Match.Difference difference) {
   private static final double MILLI = 1e3;
   private static final double GIGA = 1e-9;
-  private static final String ROW = "%-44s %24s %7s %7s %8s %6s %10s %6s %9s";
+  private static final String ROW = "%-48s %24s %7s %7s %8s %6s %10s %6s %9s";
 
   private double bandwidth() {
     return bytes / ours.median() * GIGA;

@@ -48,11 +48,11 @@ final class OpsCommand implements Callable<Integer> {
       names = "--operations",
       paramLabel = "NAME",
       split = ",",
-      defaultValue = "forward,backward,fused",
+      defaultValue = "forward,backward",
       description = {
         "What to measure of them, by name or by its first word: forward, backward,",
         "backward-data, backward-weights, fused-forward, fused-backward, norm-forward,",
-        "norm-backward, inference (default: ${DEFAULT-VALUE})."
+        "norm-backward, inference; or all (default: ${DEFAULT-VALUE})."
       })
   private List<String> operations;
 

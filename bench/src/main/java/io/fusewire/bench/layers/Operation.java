@@ -42,7 +42,7 @@ public enum Operation {
   /**
    * The operations that some words mean: an operation's label, or the first words of several.
    *
-   * @param words such as {@code backward}, which means all that begin with it
+   * @param words such as {@code backward}, which means all that begin with it, or {@code all}
    * @return in the order of this list
    * @throws IllegalArgumentException if a word means none; the message lists those there are
    */
@@ -51,7 +51,8 @@ public enum Operation {
     for (String word : words) {
       List<Operation> found = new ArrayList<>();
       for (Operation operation : values()) {
-        if ((operation.label() + "-").startsWith(word.toLowerCase(Locale.ROOT) + "-")) {
+        String named = word.toLowerCase(Locale.ROOT) + "-";
+        if (named.equals("all-") || (operation.label() + "-").startsWith(named)) {
           found.add(operation);
         }
       }

@@ -18,6 +18,7 @@ final class OperationTest {
     assertEquals(
         List.of(Operation.FUSED_FORWARD, Operation.INFERENCE),
         Operation.meant(List.of("inference", "fused-forward")));
+    assertEquals(List.of(Operation.values()), Operation.meant(List.of("all")));
   }
 
   @Test
