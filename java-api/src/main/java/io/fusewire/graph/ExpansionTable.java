@@ -12,6 +12,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -86,8 +87,10 @@ final class ExpansionTable {
       json.writeObjectFieldStart(NANOSECONDS);
       for (Map.Entry<String, ExpansionTimes> entry : times.entrySet()) {
         json.writeArrayFieldStart(entry.getKey());
-        json.writeNumber(entry.getValue().stored());
-        json.writeNumber(entry.getValue().onChip());
+        ExpansionTimes t = entry.getValue();
+        for (long time : List.of(t.stored(), t.onChip(), t.usualStored(), t.usualOnChip())) {
+          json.writeNumber(time);
+        }
         json.writeEndArray();
       }
       json.writeEndObject();
@@ -125,7 +128,7 @@ final class ExpansionTable {
     while (json.nextToken() == JsonToken.FIELD_NAME) {
       String name = json.currentName();
       expect(json, JsonToken.START_ARRAY);
-      found.put(name, new ExpansionTimes(number(json), number(json)));
+      found.put(name, new ExpansionTimes(number(json), number(json), number(json), number(json)));
       expect(json, JsonToken.END_ARRAY);
     }
     // The parser itself refuses a file that ends too early.

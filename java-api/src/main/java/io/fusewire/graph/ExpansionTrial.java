@@ -9,6 +9,7 @@ import io.fusewire.ops.SqueezedDepthwise;
 import io.fusewire.ops.Stream;
 import io.fusewire.ops.Tensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -19,7 +20,8 @@ final class ExpansionTrial implements AutoCloseable {
   /** A byte that makes small ordinary numbers of every floating type. */
   private static final int ORDINARY = 0x3C;
 
-  private static final int ROUNDS = 6;
+  private static final int ROUNDS = 7;
+  private static final int FEWEST_ROUNDS = 3;
 
   /** Runs of less time are repeated within a round, against the clock's and a GPU's latencies. */
   private static final long ROUND_NANOS = 200_000;
@@ -39,7 +41,7 @@ final class ExpansionTrial implements AutoCloseable {
   }
 
   /**
-   * Times both ways; the least of a few runs each.
+   * Times a few runs of both ways.
    *
    * @throws io.fusewire.ops.UnsupportedException if it cannot be made on chip
    * @throws io.fusewire.ops.DeviceMemoryException if the device has too little memory
@@ -90,15 +92,23 @@ final class ExpansionTrial implements AutoCloseable {
     // The first runs pay for loading code and for touching memory.
     time(stored, 1);
     time(onChip, 1);
-    long bestStored = time(stored, 1);
-    long bestOnChip = time(onChip, 1);
-    int repeats = (int) Math.min(MOST_REPEATS, 1 + ROUND_NANOS / Math.min(bestStored, bestOnChip));
+    long[] storedTimes = new long[ROUNDS];
+    long[] onChipTimes = new long[ROUNDS];
+    int repeats = 1;
+    int rounds = 0;
     long start = System.nanoTime();
-    for (int round = 1; round < ROUNDS && System.nanoTime() - start < ENOUGH_NANOS; round++) {
-      bestStored = Math.min(bestStored, time(stored, repeats));
-      bestOnChip = Math.min(bestOnChip, time(onChip, repeats));
+    while (rounds < ROUNDS
+        && (rounds < FEWEST_ROUNDS || System.nanoTime() - start < ENOUGH_NANOS)) {
+      storedTimes[rounds] = time(stored, repeats);
+      onChipTimes[rounds] = time(onChip, repeats);
+      if (rounds == 0) {
+        long least = Math.min(storedTimes[0], onChipTimes[0]);
+        repeats = (int) Math.min(MOST_REPEATS, 1 + ROUND_NANOS / least);
+      }
+      rounds++;
     }
-    return new ExpansionTimes(bestStored, bestOnChip);
+    return ExpansionTimes.of(
+        Arrays.copyOf(storedTimes, rounds), Arrays.copyOf(onChipTimes, rounds));
   }
 
   /** Nanoseconds of one run, of several in a row; at least 1. */

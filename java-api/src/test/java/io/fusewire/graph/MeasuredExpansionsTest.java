@@ -24,8 +24,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Which expansions a policy picks from given times, and what it keeps of them. */
 final class MeasuredExpansionsTest {
-  private static final ExpansionTimes ON_CHIP_WINS = new ExpansionTimes(1000, 900);
-  private static final ExpansionTimes STORED_WINS = new ExpansionTimes(900, 1000);
+  private static final ExpansionTimes ON_CHIP_WINS = new ExpansionTimes(1000, 900, 1100, 950);
+  private static final ExpansionTimes STORED_WINS = new ExpansionTimes(900, 1000, 950, 1100);
 
   @TempDir private Path folder;
 
@@ -77,9 +77,14 @@ final class MeasuredExpansionsTest {
   void onlyAClearWinCounts() {
     assertTrue(ON_CHIP_WINS.onChipWins());
     assertFalse(STORED_WINS.onChipWins());
-    assertFalse(new ExpansionTimes(1000, 1000).onChipWins());
-    assertFalse(new ExpansionTimes(1000, 980).onChipWins());
-    assertThrows(IllegalArgumentException.class, () -> new ExpansionTimes(0, 1));
+    assertFalse(new ExpansionTimes(1000, 1000, 1000, 1000).onChipWins());
+    assertFalse(new ExpansionTimes(1000, 980, 1000, 980).onChipWins());
+    assertFalse(new ExpansionTimes(1000, 900, 1100, 1100).onChipWins(), "at best only");
+    assertFalse(new ExpansionTimes(1000, 1000, 1200, 1000).onChipWins(), "usually only");
+    assertThrows(IllegalArgumentException.class, () -> new ExpansionTimes(0, 1, 1, 1));
+    assertEquals(
+        new ExpansionTimes(3, 1, 5, 4),
+        ExpansionTimes.of(new long[] {9, 3, 5}, new long[] {4, 1, 8}));
   }
 
   @Test
