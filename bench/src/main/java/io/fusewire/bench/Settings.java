@@ -16,7 +16,12 @@ import picocli.CommandLine.ParameterException;
 final class Settings {
   private static final int ROUNDS = 15;
   private static final int SHORT_ROUNDS = 9;
-  private static final int REST_MILLIS = 30;
+
+  /**
+   * libtorch's OpenBLAS threads spin for tens of milliseconds after their work: with a pause of 30
+   * the next contender still took half as long again, with 100 it did not.
+   */
+  private static final int REST_MILLIS = 150;
 
   @Option(
       names = "--threads",
