@@ -30,7 +30,7 @@ final class DepthwiseCommand implements Callable<Integer> {
     settings.check(spec);
     try (Stream stream = settings.open()) {
       DepthwiseCases cases =
-          new DepthwiseCases(stream, settings.threads(), batch, settings.rounds());
+          new DepthwiseCases(stream, settings.threads(), batch, settings.ownRounds());
       settings.report(cases.measure(), spec);
     }
     return 0;

@@ -91,7 +91,7 @@ final class ModelCommand implements Callable<Integer> {
       if (model.equals("b0")) {
         say("depthwise convolutions");
         measurements.addAll(
-            new DepthwiseCases(stream, settings.threads(), DEPTHWISE_BATCH, settings.rounds())
+            new DepthwiseCases(stream, settings.threads(), DEPTHWISE_BATCH, settings.ownRounds())
                 .measure());
       }
     }

@@ -23,6 +23,8 @@ final class Settings {
    */
   private static final int REST_MILLIS = 150;
 
+  private static final int OWN_REST_MILLIS = 30;
+
   @Option(
       names = "--threads",
       paramLabel = "N",
@@ -68,6 +70,12 @@ final class Settings {
   Rounds shortRounds() {
     int counted = rounds == null ? SHORT_ROUNDS : rounds;
     return new Rounds(Math.min(2, counted), counted, REST_MILLIS, true);
+  }
+
+  /** Rounds whose contenders are all threads of ours, which sleep after their work. */
+  Rounds ownRounds() {
+    Rounds others = rounds();
+    return new Rounds(others.warmUps(), others.rounds(), OWN_REST_MILLIS);
   }
 
   /** A stream of the CPU with these threads. */
