@@ -4,12 +4,13 @@ package io.fusewire.bench;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
+import io.fusewire.io.AtomicFile;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.Writer;
+import java.nio.channels.Channels;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -58,30 +59,30 @@ final class Report {
    */
   static void write(Map<String, String> header, List<? extends Entry> entries, Path file)
       throws IOException {
-    Path folder = file.toAbsolutePath().getParent();
-    Files.createDirectories(folder);
-    Path fresh = Files.createTempFile(folder, "bench", ".json");
-    try {
-      try (var writer = Files.newBufferedWriter(fresh, StandardCharsets.UTF_8);
-          JsonGenerator json = new JsonFactory().createGenerator(writer)) {
-        json.setPrettyPrinter(new DefaultPrettyPrinter());
-        json.writeStartArray();
-        json.writeStartObject();
-        for (Map.Entry<String, String> entry : header.entrySet()) {
-          json.writeStringField(entry.getKey(), entry.getValue());
-        }
-        json.writeEndObject();
-        for (Entry entry : entries) {
+    AtomicFile.replace(
+        file,
+        channel -> {
+          // Whoever replaces the file closes the channel.
+          Writer writer = Channels.newWriter(channel, StandardCharsets.UTF_8);
+          JsonGenerator json =
+              new JsonFactory()
+                  .createGenerator(writer)
+                  .disable(JsonGenerator.Feature.AUTO_CLOSE_TARGET);
+          json.setPrettyPrinter(new DefaultPrettyPrinter());
+          json.writeStartArray();
           json.writeStartObject();
-          entry.write(json);
+          for (Map.Entry<String, String> entry : header.entrySet()) {
+            json.writeStringField(entry.getKey(), entry.getValue());
+          }
           json.writeEndObject();
-        }
-        json.writeEndArray();
-        json.writeRaw('\n');
-      }
-      Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(fresh);
-    }
+          for (Entry entry : entries) {
+            json.writeStartObject();
+            entry.write(json);
+            json.writeEndObject();
+          }
+          json.writeEndArray();
+          json.writeRaw('\n');
+          json.flush();
+        });
   }
 }
