@@ -25,7 +25,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /**
@@ -47,19 +46,7 @@ final class MemoryCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
   @Mixin private Settings settings;
-
-  @Option(
-      names = "--model",
-      paramLabel = "NAME",
-      defaultValue = "b0",
-      description = "b0 to b7 (default: ${DEFAULT-VALUE}).")
-  private String model;
-
-  @Option(
-      names = "--resolution",
-      paramLabel = "PIXELS",
-      description = "Input height and width (default: the model's own).")
-  private Integer resolution;
+  @Mixin private ModelChoice model;
 
   @Option(
       names = "--batch",
@@ -81,7 +68,8 @@ final class MemoryCommand implements Callable<Integer> {
   public Integer call() throws Exception {
     settings.check(spec);
     Settings.atLeastOne(spec, "--batch", batch);
-    EfficientNet net = network();
+    EfficientNet net =
+        model.builder(spec).padding(Padding.SYMMETRIC).dropout(0).dropConnect(0).samples(1).build();
     PrintWriter out = spec.commandLine().getOut();
     if (contender != null) {
       if (contender == Contender.FUSEWIRE) {
@@ -93,8 +81,8 @@ final class MemoryCommand implements Callable<Integer> {
       out.flush();
       return 0;
     }
-    double ours = peakOfProcess(Contender.FUSEWIRE);
-    double theirs = peakOfProcess(Contender.LIBTORCH);
+    double ours = peakOfProcess(Contender.FUSEWIRE, net);
+    double theirs = peakOfProcess(Contender.LIBTORCH, net);
     String name = "%s@%d/train/batch%d/f32".formatted(net.name(), net.resolution(), batch);
     Figure figure = new Figure(name, "peak resident memory", ours, "MB", "libtorch", theirs);
     out.printf(
@@ -110,19 +98,8 @@ final class MemoryCommand implements Callable<Integer> {
     return 0;
   }
 
-  private EfficientNet network() {
-    try {
-      var builder = EfficientNet.byName(model);
-      if (resolution != null) {
-        builder.resolution(resolution);
-      }
-      return builder.padding(Padding.SYMMETRIC).dropout(0).dropConnect(0).samples(1).build();
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
-    }
-  }
-
-  private double peakOfProcess(Contender who) throws IOException, InterruptedException {
+  private double peakOfProcess(Contender who, EfficientNet net)
+      throws IOException, InterruptedException {
     spec.commandLine().getErr().println("measuring: " + who.name().toLowerCase(Locale.ROOT));
     spec.commandLine().getErr().flush();
     List<String> command = new ArrayList<>();
@@ -135,12 +112,10 @@ final class MemoryCommand implements Callable<Integer> {
             Main.class.getName(),
             "memory",
             "--contender=" + who,
-            "--model=" + model,
+            "--model=" + model.name(),
+            "--resolution=" + net.resolution(),
             "--batch=" + batch,
             "--threads=" + settings.threads()));
-    if (resolution != null) {
-      command.add("--resolution=" + resolution);
-    }
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
     process.getOutputStream().close();
     String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench;
 
-import io.fusewire.model.EfficientNet;
 import io.fusewire.model.EfficientNetBuilder;
 import io.fusewire.ops.Stream;
 import java.util.ArrayList;
@@ -11,7 +10,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Measures a whole network. */
@@ -29,19 +27,7 @@ final class ModelCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
   @Mixin private Settings settings;
-
-  @Option(
-      names = "--model",
-      paramLabel = "NAME",
-      defaultValue = "b0",
-      description = "b0 to b7 (default: ${DEFAULT-VALUE}).")
-  private String model;
-
-  @Option(
-      names = "--resolution",
-      paramLabel = "PIXELS",
-      description = "Input height and width (default: the model's own).")
-  private Integer resolution;
+  @Mixin private ModelChoice model;
 
   @Option(
       names = "--batch",
@@ -64,15 +50,7 @@ final class ModelCommand implements Callable<Integer> {
     settings.check(spec);
     batches.forEach(n -> Settings.atLeastOne(spec, "--batch", n));
     inferenceBatches.forEach(n -> Settings.atLeastOne(spec, "--infer-batch", n));
-    EfficientNetBuilder builder;
-    try {
-      builder = EfficientNet.byName(model);
-      if (resolution != null) {
-        builder.resolution(resolution);
-      }
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
-    }
+    EfficientNetBuilder builder = model.builder(spec);
     List<Measurement> measurements = new ArrayList<>();
     try (Stream stream = settings.open()) {
       ModelCases cases = new ModelCases(stream, settings.threads(), settings.rounds(), builder);
@@ -88,7 +66,7 @@ final class ModelCommand implements Callable<Integer> {
         say("training step, batch " + batches.get(0) + ", on one thread");
         measurements.add(cases.scaling(batches.get(0)));
       }
-      if (model.equals("b0")) {
+      if (model.name().equals("b0")) {
         say("depthwise convolutions");
         measurements.addAll(
             new DepthwiseCases(stream, settings.threads(), DEPTHWISE_BATCH, settings.ownRounds())
