@@ -82,12 +82,13 @@ final class DepthwiseOperation implements Operation {
   @Override
   public void backward(Gradients gradients, List<Step> steps) {
     Norm norm = dst.norm();
-    Norm inNorm = src.norm();
+    Normed source = gradients.kept(src, steps);
+    Norm inNorm = source.norm();
     Value diff = gradients.of(dst.raw());
     Value result = Gradients.like(src.raw());
     List<Value> reads =
         new ArrayList<>(List.of(diff, norm.gradientTable(), excite.gate(), excite.poolGradient()));
-    src.reads(reads);
+    source.reads(reads);
     dst.reads(reads);
     steps.add(
         new Step(
@@ -96,8 +97,8 @@ final class DepthwiseOperation implements Operation {
             inNorm == null ? List.of(result) : List.of(result, inNorm.gradientTable()),
             conv.workspaceBytes(context.stream()),
             m -> {
-              var x = m.of(src.raw());
-              var sourceTable = src.table(m);
+              var x = m.of(source.raw());
+              var sourceTable = source.table(m);
               var w = context.value(name + ".weight");
               var y = m.of(dst.raw());
               var table = m.of(norm.table());

@@ -8,6 +8,9 @@ interface Operation {
   /** Adds the steps of the forward pass. */
   void forward(List<Step> steps);
 
+  /** Names what the operation writes that the backward pass is to make again, not to keep. */
+  default void recomputes(Gradients gradients) {}
+
   /**
    * Adds the steps of the backward pass. The gradient of what the operation wrote is known;
    * gradients of what it read are added to what is there already.

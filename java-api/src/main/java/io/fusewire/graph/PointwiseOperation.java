@@ -78,7 +78,7 @@ final class PointwiseOperation implements Operation {
   @Override
   public void forward(List<Step> steps) {
     Norm norm = dst.norm();
-    List<Value> reads = sourceReads();
+    List<Value> reads = sourceReads(src);
     steps.add(
         new Step(
             name,
@@ -114,9 +114,9 @@ final class PointwiseOperation implements Operation {
             }));
   }
 
-  private List<Value> sourceReads() {
+  private List<Value> sourceReads(Normed source) {
     List<Value> reads = new ArrayList<>();
-    src.reads(reads);
+    source.reads(reads);
     if (gate != null) {
       reads.add(gate);
     }
@@ -132,7 +132,7 @@ final class PointwiseOperation implements Operation {
     // The skip's gradient, if there is one, is added in the epilogue and in place.
     Value earlier = gradients.of(src.raw());
     Value result = earlier == null ? Gradients.like(src.raw()) : earlier;
-    steps.add(gradientsStep(diff, earlier, result));
+    steps.add(gradientsStep(gradients.kept(src, steps), diff, earlier, result));
     gradients.put(src.raw(), result);
   }
 
@@ -163,8 +163,8 @@ final class PointwiseOperation implements Operation {
         });
   }
 
-  private Step gradientsStep(Value diff, Value earlier, Value result) {
-    List<Value> reads = sourceReads();
+  private Step gradientsStep(Normed source, Value diff, Value earlier, Value result) {
+    List<Value> reads = sourceReads(source);
     reads.add(diff);
     reads.add(dst.norm().gradientTable());
     dst.reads(reads);
@@ -180,8 +180,8 @@ final class PointwiseOperation implements Operation {
         List.of(result),
         conv.workspaceBytes(context.stream()),
         m -> {
-          var x = m.of(src.raw());
-          var inNorm = src.table(m);
+          var x = m.of(source.raw());
+          var inNorm = source.table(m);
           var g = gate == null ? null : m.of(gate);
           var dy = m.of(diff);
           var scale = imageScale == null ? null : m.of(imageScale);

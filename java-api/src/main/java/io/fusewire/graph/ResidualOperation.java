@@ -19,6 +19,7 @@ final class ResidualOperation implements Operation {
   private final Normed branch;
   private final Normed skip;
   private final Value dst;
+  private final boolean kept;
 
   ResidualOperation(
       Context context,
@@ -28,7 +29,8 @@ final class ResidualOperation implements Operation {
       Normed branch,
       Value imageScale,
       Normed skip,
-      Value dst) {
+      Value dst,
+      boolean kept) {
     this.context = context;
     this.name = name;
     this.residual =
@@ -44,6 +46,7 @@ final class ResidualOperation implements Operation {
     this.branch = branch;
     this.skip = skip;
     this.dst = dst;
+    this.kept = kept;
   }
 
   /** A place for drop-connect's factors; null if the rate is 0. */
@@ -66,27 +69,41 @@ final class ResidualOperation implements Operation {
                 return () -> residual.scales(context.stream(), step, scale);
               }));
     }
+    steps.add(sum(name, dst));
+  }
+
+  /**
+   * {@inheritDoc} The sum, unless it is kept: its operands are needed anyway, and one more pass
+   * over it costs less than holding it from the forward to the backward pass.
+   */
+  @Override
+  public void recomputes(Gradients gradients) {
+    if (!kept) {
+      gradients.recompute(dst, to -> sum(name + " again", to));
+    }
+  }
+
+  private Step sum(String step, Value to) {
     List<Value> reads = new ArrayList<>();
     branch.reads(reads);
     skip.reads(reads);
     if (imageScale != null) {
       reads.add(imageScale);
     }
-    steps.add(
-        new Step(
-            name,
-            reads,
-            List.of(dst),
-            0,
-            m -> {
-              var x = m.of(branch.raw());
-              var table = branch.table(m);
-              var scale = imageScale == null ? null : m.of(imageScale);
-              var s = m.of(skip.raw());
-              var skipTable = skip.table(m);
-              var y = m.of(dst);
-              return () -> residual.forward(context.stream(), x, table, scale, s, skipTable, y);
-            }));
+    return new Step(
+        step,
+        reads,
+        List.of(to),
+        0,
+        m -> {
+          var x = m.of(branch.raw());
+          var table = branch.table(m);
+          var scale = imageScale == null ? null : m.of(imageScale);
+          var s = m.of(skip.raw());
+          var skipTable = skip.table(m);
+          var y = m.of(to);
+          return () -> residual.forward(context.stream(), x, table, scale, s, skipTable, y);
+        });
   }
 
   @Override

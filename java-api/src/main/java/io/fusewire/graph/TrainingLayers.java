@@ -15,6 +15,7 @@ import java.util.List;
 final class TrainingLayers {
   private final Context context;
   private final List<Operation> operations;
+  private Value notKept; // the newest sum, if the backward pass makes it again
 
   private TrainingLayers(Context context, List<Operation> operations) {
     this.context = context;
@@ -79,8 +80,12 @@ final class TrainingLayers {
       return projected;
     }
     Value sum = new Value(block.prefix(), context.dtype(), projected.raw().shape());
+    // Every second sum of a stage is made again when it is needed, from the one before.
+    boolean kept = input.raw() == notKept;
+    notKept = kept ? null : sum;
     operations.add(
-        new ResidualOperation(context, block.prefix(), rate, layer, projected, scale, input, sum));
+        new ResidualOperation(
+            context, block.prefix(), rate, layer, projected, scale, input, sum, kept));
     return Normed.plain(sum);
   }
 

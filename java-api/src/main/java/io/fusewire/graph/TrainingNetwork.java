@@ -13,8 +13,9 @@ import java.util.List;
 
 /**
  * An EfficientNet as a list of training steps: images, forward pass, loss, backward pass. Only raw
- * convolution outputs, sums of residual blocks and per-channel numbers are ever written or kept:
- * BatchNorm, activation and gate are applied on load.
+ * convolution outputs, sums of residual blocks and per-channel numbers are ever written: BatchNorm,
+ * activation and gate are applied on load. Of these sums every second one is kept, the others are
+ * made again from what is kept.
  */
 public final class TrainingNetwork implements AutoCloseable {
   // Random streams: augmentation, head, then one per block.
@@ -56,6 +57,7 @@ public final class TrainingNetwork implements AutoCloseable {
     operations.forEach(o -> o.forward(steps));
     forwardSteps = steps.size();
     Gradients gradients = new Gradients();
+    operations.forEach(o -> o.recomputes(gradients));
     for (int i = operations.size() - 1; i >= 0; i--) {
       operations.get(i).backward(gradients, steps);
     }

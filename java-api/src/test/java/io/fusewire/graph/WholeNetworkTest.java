@@ -215,6 +215,22 @@ class WholeNetworkTest {
         NARROW_TOLERANCE);
   }
 
+  /** Stages of three blocks and more, of whose sums every second one is made again. */
+  @ParameterizedTest
+  @MethodSource("devices")
+  void gradientsOfDeepStagesAreThoseOfLibtorch(Device device) {
+    compareTraining(
+        device,
+        EfficientNet.builder("deep")
+            .scaling(new Scaling(0.5, 2.1))
+            .resolution(48)
+            .classes(5)
+            .dropConnect(0.3)
+            .build(),
+        10,
+        NARROW_TOLERANCE);
+  }
+
   @ParameterizedTest
   @MethodSource("devices")
   void averagedLogitsAreThoseOfLibtorch(Device device) {
