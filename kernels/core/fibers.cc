@@ -22,11 +22,14 @@ constexpr size_t kGuardBytes = 256;
 constexpr unsigned char kPoison = 0xff;  // as floats: NaN
 constexpr unsigned char kGuard = 0xa5;
 
-enum class State { kRunnable, kAtWarp, kAtBlock, kDone };
+enum class State { kRunnable, kAtWarp, kAtBlock, kAtCluster, kDone };
 
-// Runs the blocks of a grid one after the other on one set of fibers' stacks.
+// Runs the blocks of a grid one after the other on one set of fibers' stacks. A cluster has one for each of its blocks.
 class Scheduler : public FiberBlock {
  public:
+  // How far a block came.
+  enum class Progress { kFinished, kAtCluster, kFailed };
+
   Scheduler(uint64_t order, int threads, int64_t shared_bytes, FiberBody body, const void* params)
       : order_(order),
         threads_(threads),
@@ -49,34 +52,54 @@ class Scheduler : public FiberBlock {
 
   ~Scheduler() override = default;
 
-  const char* run_block(const int64_t block[3]) {
+  void begin(const int64_t block[3]) {
     std::memcpy(block_, block, sizeof(block_));
     std::memset(memory_, kPoison, shared_bytes_);
     std::memset(memory_ + shared_bytes_, kGuard, kGuardBytes);
     std::fill(states_.begin(), states_.end(), State::kRunnable);
-    for (;;) {
-      const char* error = run_until_barrier();
-      if (error != nullptr) {
-        return error;
-      }
-      const auto done = std::count(states_.begin(), states_.end(), State::kDone);
-      if (done == threads_) {
-        break;
-      }
-      if (done != 0) {
-        return "barrier divergence: some threads of a block returned while others wait at a barrier";
-      }
-      std::fill(states_.begin(), states_.end(), State::kRunnable);
-    }
-    for (size_t i = 0; i < kGuardBytes; i++) {
-      if (static_cast<unsigned char>(memory_[shared_bytes_ + i]) != kGuard) {
-        return "a block wrote past the end of its shared memory";
-      }
-    }
-    return nullptr;
   }
 
+  // Runs the block to its end or to the next barrier of its cluster; again from there when called again.
+  Progress advance() {
+    for (;;) {
+      std::replace(states_.begin(), states_.end(), State::kAtBlock, State::kRunnable);
+      std::replace(states_.begin(), states_.end(), State::kAtCluster, State::kRunnable);
+      error_ = run_until_barrier();
+      if (error_ != nullptr) {
+        return Progress::kFailed;
+      }
+      const State state = states_[0];
+      if (std::count(states_.begin(), states_.end(), state) != threads_) {
+        error_ = "barrier divergence: some threads of a block returned or wait at another barrier than the rest";
+        return Progress::kFailed;
+      }
+      if (state == State::kAtCluster) {
+        return Progress::kAtCluster;
+      }
+      if (state == State::kDone) {
+        return finish();
+      }
+    }
+  }
+
+  const char* error() const { return error_; }
+
+  const char* run_block(const int64_t block[3]) {
+    begin(block);
+    const Progress progress = advance();
+    return progress == Progress::kAtCluster ? "a barrier of a cluster in a block that has none" : error_;
+  }
+
+  // The blocks of this one's cluster, in the order of their ranks.
+  void join(const std::vector<std::unique_ptr<Scheduler>>* cluster) { cluster_ = cluster; }
+
   void block_barrier(int thread) override { wait(thread, State::kAtBlock); }
+
+  void cluster_barrier(int thread) override { wait(thread, State::kAtCluster); }
+
+  char* cluster_shared(char* mine, int rank) override {
+    return cluster_ == nullptr ? mine : (*cluster_)[size_t(rank)]->memory_ + (mine - memory_);
+  }
 
   float shuffle_xor(int thread, float value, int distance) override {
     values_[size_t(thread)] = value;
@@ -87,6 +110,17 @@ class Scheduler : public FiberBlock {
   }
 
  private:
+  Progress finish() {
+    for (size_t i = 0; i < kGuardBytes; i++) {
+      if (static_cast<unsigned char>(memory_[shared_bytes_ + i]) != kGuard) {
+        error_ = "a block wrote past the end of its shared memory";
+        return Progress::kFailed;
+      }
+    }
+    std::memset(memory_, kPoison, shared_bytes_);
+    return Progress::kFinished;
+  }
+
   ctx::fiber start(int thread) {
     return ctx::fiber(std::allocator_arg, ctx::fixedsize_stack(kStackBytes), [this, thread](ctx::fiber&& main) {
       returns_[size_t(thread)] = std::move(main);
@@ -154,10 +188,17 @@ class Scheduler : public FiberBlock {
   std::vector<State> states_;
   std::vector<float> values_;
   std::vector<int> sequence_;
+  const std::vector<std::unique_ptr<Scheduler>>* cluster_ = nullptr;
+  const char* error_ = nullptr;
   char* memory_ = nullptr;
   size_t shared_bytes_ = 0;
   int64_t block_[3] = {0, 0, 0};
 };
+
+// Blocks, too, run in the chosen order (the random order is that of a multiplicative permutation's start).
+int64_t place_in_order(uint64_t order, int64_t i, int64_t count) {
+  return order == 1 ? count - 1 - i : order > 1 ? (i + int64_t(order % uint64_t(count))) % count : i;
+}
 
 }  // namespace
 
@@ -166,14 +207,46 @@ const char* run_fibers(uint64_t order, const int64_t grid[3], int threads, int64
   Scheduler scheduler(order, threads, shared_bytes, body, params);
   const int64_t blocks = grid[0] * grid[1] * grid[2];
   for (int64_t i = 0; i < blocks; i++) {
-    // Blocks, too, run in the chosen order (the random order is that of a multiplicative permutation's start).
-    const int64_t index = order == 1  ? blocks - 1 - i
-                          : order > 1 ? (i + int64_t(order % uint64_t(blocks))) % blocks
-                                      : i;
+    const int64_t index = place_in_order(order, i, blocks);
     const int64_t block[3] = {index % grid[0], index / grid[0] % grid[1], index / grid[0] / grid[1]};
     const char* error = scheduler.run_block(block);
     if (error != nullptr) {
       return error;
+    }
+  }
+  return nullptr;
+}
+
+const char* run_clusters(uint64_t order, const int64_t grid[3], int cluster, int threads, int64_t shared_bytes,
+                         FiberBody body, const void* params) {
+  std::vector<std::unique_ptr<Scheduler>> blocks;
+  blocks.reserve(size_t(cluster));
+  for (int rank = 0; rank < cluster; rank++) {
+    blocks.push_back(std::make_unique<Scheduler>(order, threads, shared_bytes, body, params));
+    blocks.back()->join(&blocks);
+  }
+  const int64_t columns = grid[0] / cluster;
+  const int64_t clusters = columns * grid[1] * grid[2];
+  for (int64_t i = 0; i < clusters; i++) {
+    const int64_t index = place_in_order(order, i, clusters);
+    for (int rank = 0; rank < cluster; rank++) {
+      const int64_t block[3] = {index % columns * cluster + rank, index / columns % grid[1], index / columns / grid[1]};
+      blocks[size_t(rank)]->begin(block);
+    }
+    for (bool finished = false; !finished;) {
+      int ended = 0;
+      for (int rank = 0; rank < cluster; rank++) {
+        Scheduler& block = *blocks[size_t(place_in_order(order, rank, cluster))];
+        const Scheduler::Progress progress = block.advance();
+        if (progress == Scheduler::Progress::kFailed) {
+          return block.error();
+        }
+        ended += progress == Scheduler::Progress::kFinished ? 1 : 0;
+      }
+      if (ended != 0 && ended != cluster) {
+        return "barrier divergence: some blocks of a cluster returned while others wait at its barrier";
+      }
+      finished = ended != 0;
     }
   }
   return nullptr;

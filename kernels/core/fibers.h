@@ -14,6 +14,10 @@ class FiberBlock {
   virtual void block_barrier(int thread) = 0;
   // The value of the thread at (lane xor distance) of the same warp.
   virtual float shuffle_xor(int thread, float value, int distance) = 0;
+  // All threads of the cluster's blocks have come here. Run by run_clusters() only.
+  virtual void cluster_barrier(int thread) = 0;
+  // Where block `rank` of the cluster has what lies at `mine` of this block's shared memory.
+  virtual char* cluster_shared(char* mine, int rank) = 0;
 };
 
 // Body of one thread of one block.
@@ -22,5 +26,10 @@ using FiberBody = void (*)(const void* params, int thread, const int64_t block[3
 // Runs a whole grid. Returns nullptr, or what went wrong (static or thread-local text).
 const char* run_fibers(uint64_t order, const int64_t grid[3], int threads, int64_t shared_bytes, FiberBody body,
                        const void* params);
+
+// The same for a grid of clusters of `cluster` blocks along x, which divides grid[0]: a cluster's blocks run side by
+// side. What a block that has returned leaves in its shared memory reads as NaN.
+const char* run_clusters(uint64_t order, const int64_t grid[3], int cluster, int threads, int64_t shared_bytes,
+                         FiberBody body, const void* params);
 
 }  // namespace fusewire

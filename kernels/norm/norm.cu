@@ -4,6 +4,7 @@
 #include "norm/norm.h"
 
 #include "core/columns.h"
+#include "norm/merge_gradient.h"
 
 namespace fusewire::FW_EXEC {
 namespace {
@@ -74,39 +75,6 @@ struct MergeMomentsKernel {
   }
 };
 
-template <int N>
-struct MergeNormGradientKernel {
-  struct Params {
-    ColumnGrid grid;  // rows: the chunks
-    const float* partial;
-    float rows;
-    const float* norm;
-    float* diff_gamma;
-    float* diff_beta;
-    float* gradient;
-
-    FW_DEVICE void add(const RowChunk&, const RowRun& run, int lanes, Vec<N>* sums) const {
-      for (int64_t chunk = run.row; chunk < run.end; chunk += run.step) {
-        const float* in = partial + chunk * 2 * grid.channels + run.channel;
-        sums[0] += load_part<N>(in, lanes);
-        sums[1] += load_part<N>(in + grid.channels, lanes);
-      }
-    }
-    FW_DEVICE void finish(const RowChunk&, int64_t channel, int lanes, const Vec<N>* sums) const {
-      store_part<N>(diff_beta + channel, sums[0], lanes);
-      store_part<N>(diff_gamma + channel, sums[1], lanes);
-      const Vec<N> inverse = load_part<N>(norm + grid.channels + channel, lanes);
-      const Vec<N> scale = load_part<N>(norm + 2 * grid.channels + channel, lanes);
-      const Vec<N> zero(0.0f);
-      store_part<N>(gradient + channel, zero - scale * inverse * (sums[1] / rows), lanes);
-      store_part<N>(gradient + grid.channels + channel, zero - scale * (sums[0] / rows), lanes);
-    }
-  };
-  static constexpr int kThreads = kColumnThreads;
-
-  FW_DEVICE static void run(const Params& p, Block& block) { sum_columns<N, 2>(p.grid, block, p); }
-};
-
 template <class T>
 T* pointer(fw_address address) {
   return reinterpret_cast<T*>(address);
@@ -136,11 +104,8 @@ fw_status merge_norm_gradient(const Launcher& launcher, const float* partial, in
   const fw_address all = fw_address(reinterpret_cast<uintptr_t>(partial)) | norm | diff_gamma | diff_beta | gradient;
   return with_lanes<float>(channels, all, [&](auto lanes) {
     constexpr int N = decltype(lanes)::value;
-    const ColumnGrid grid = column_grid_second_stage<N>(1, chunks, channels);
-    return launch<MergeNormGradientKernel<N>>(
-        launcher, grid.grid(), sum_columns_shared<N, 2>(grid),
-        {grid, partial, float(rows > 0 ? rows : 1), pointer<const float>(norm), pointer<float>(diff_gamma),
-         pointer<float>(diff_beta), pointer<float>(gradient)});
+    const auto part = norm_gradient_part<N>(partial, chunks, channels, rows, norm, diff_gamma, diff_beta, gradient);
+    return launch<MergeNormGradientKernel<N>>(launcher, part.grid, part.shared, part.params);
   });
 }
 

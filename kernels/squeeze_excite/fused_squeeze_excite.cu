@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Squeeze-and-excite of a raw tensor whose readers apply BatchNorm, activation and gate on load; nothing of the
-// activation's size is written. Forward: sums over pixels of a(z), z = norm(src), then the gate. Backward, three steps:
+// activation's size is written. Forward: sums over pixels of a(z), z = norm(src), then the gate; in one launch where
+// clusters of blocks serve (one_launch.cu). Backward, three steps:
 //   (1) chunk sums S0 to S4 of every image and channel, see fw_fused_squeeze_excite_backward(), one exponential for
 //       both a(z) and a'(z);
 //   (2) back through the gate's layers with S0; behind the gradient of the mean, the image's share of the BatchNorm's
 //       sums from S1 to S4;
-//   (3) these added in the order of the images, and the gradient table.
+//   (3) these added in the order of the images, and the gradient table; beside it the parameters' gradients.
 // Forward reads src once, backward src and diff once.
 #include "norm/normed.h"
+#include "norm/merge_gradient.h"
 #include "squeeze_excite/squeeze_excite.h"
+#include "squeeze_excite/weights_gradient.h"
 
 namespace fusewire::FW_EXEC {
 namespace {
@@ -115,6 +118,10 @@ fw_status forward(const Launcher& launcher, const fw_fused_squeeze_excite& probl
                   fw_address reduce_weights, fw_address reduce_bias, fw_address expand_weights, fw_address expand_bias,
                   fw_address pooled, fw_address hidden, fw_address gate, fw_address workspace) {
   const fw_squeeze_excite& block = problem.block;
+  const ExciteForward excite = {reduce_weights, reduce_bias, expand_weights, expand_bias, pooled, hidden, gate};
+  if (excite_fits_one_launch(block, src | in_norm | reduce_weights)) {
+    return excite_one_launch(launcher, block, norm_of(problem, in_norm), src, excite, 0);
+  }
   return with_dtype(block.dtype, [&](auto t) {
     using T = decltype(t);
     return with_lanes<T>(block.channels, src | in_norm | workspace, [&](auto lanes) {
@@ -124,8 +131,7 @@ fw_status forward(const Launcher& launcher, const fw_fused_squeeze_excite& probl
       FW_TRY((launch<NormedSumsKernel<T, N>>(
           launcher, grid.grid(), sum_columns_shared<N, 1>(grid),
           {grid, reinterpret_cast<const T*>(src), norm_of(problem, in_norm), sums, 1.0f})));
-      return excite_gate_forward(launcher, block, {sums, grid.chunks, block.channels},
-                                 {reduce_weights, reduce_bias, expand_weights, expand_bias, pooled, hidden, gate});
+      return excite_gate_forward(launcher, block, {sums, grid.chunks, block.channels}, excite);
     });
   });
 }
@@ -147,12 +153,27 @@ fw_status backward(const Launcher& launcher, const fw_fused_squeeze_excite& prob
           (launch<FusedExciteSumsKernel<T, N>>(launcher, grid.grid(), sum_columns_shared<N, kSums>(grid),
                                                {grid, reinterpret_cast<const T*>(src), reinterpret_cast<const T*>(diff),
                                                 norm_of(problem, in_norm), w + parts.sums})));
-      FW_TRY(excite_gate_backward(
-          launcher, block, {w + parts.sums, grid.chunks, kSums * block.channels},
-          {reduce_weights, expand_weights, pooled, hidden, gate, pool_gradient, diff_reduce_weights, diff_reduce_bias,
-           diff_expand_weights, diff_expand_bias, w + parts.gate, w + parts.norm_sums}));
-      return merge_norm_gradient(launcher, w + parts.norm_sums, block.batch, block.channels, block.batch * block.pixels,
-                                 in_norm, diff_gamma, diff_beta, in_gradient);
+      const ExciteBackward excite = {reduce_weights,
+                                     expand_weights,
+                                     pooled,
+                                     hidden,
+                                     gate,
+                                     pool_gradient,
+                                     diff_reduce_weights,
+                                     diff_reduce_bias,
+                                     diff_expand_weights,
+                                     diff_expand_bias,
+                                     w + parts.gate,
+                                     w + parts.norm_sums};
+      FW_TRY(excite_gate_backward(launcher, block, {w + parts.sums, grid.chunks, kSums * block.channels}, excite));
+      const fw_address channels = excite.channel_addresses() | in_norm | diff_gamma | diff_beta | in_gradient;
+      return with_excite_lanes(block, channels, excite.squeezed_addresses(), [&](auto floats, auto squeezed) {
+        constexpr int F = decltype(floats)::value;
+        return launch_beside(
+            launcher, excite_weights_part<F, decltype(squeezed)::value>(block, excite),
+            norm_gradient_part<F>(w + parts.norm_sums, block.batch, block.channels, block.batch * block.pixels, in_norm,
+                                  diff_gamma, diff_beta, in_gradient));
+      });
     });
   });
 }

@@ -3,6 +3,7 @@
 // reduce_weights*mean + reduce_bias, gate = g(expand_weights*act(hidden) + expand_bias). Everything is (batch,
 // channels) or (batch, squeezed); the weights come from the cache after the first image.
 #include "core/exec.h"
+#include "squeeze_excite/layers.h"
 #include "squeeze_excite/squeeze_excite.h"
 
 namespace fusewire::FW_EXEC {
@@ -24,7 +25,6 @@ struct ExciteGateKernel {
     float* gate;
   };
   static constexpr int kThreads = 256;
-  static constexpr int kUnits = 4;  // outputs that a warp (reduce) or thread (expand) works on at once
 
   static int64_t shared_memory_bytes(int64_t squeezed) { return shared_bytes<float>(ceil_div(squeezed, L) * L); }
 
@@ -53,33 +53,8 @@ struct ExciteGateKernel {
 
   FW_DEVICE static void reduce(const Params& p, const Block& block, const float* pooled, float* hidden,
                                float* activated) {
-    const int warp = block.thread / block.warp_threads;
-    const int lane = block.thread % block.warp_threads;
-    const int64_t stride = int64_t(block.threads / block.warp_threads) * kUnits;
-    for (int64_t s = int64_t(warp) * kUnits; s < p.squeezed; s += stride) {
-      const float* w[kUnits];  // units past the end repeat the last
-      Vec<N> sums[kUnits];
-#pragma unroll
-      for (int u = 0; u < kUnits; u++) {
-        w[u] = p.reduce_weights + (s + u < p.squeezed ? s + u : p.squeezed - 1) * p.channels;
-        sums[u] = Vec<N>(0.0f);
-      }
-      for (int64_t c = int64_t(lane) * N; c < p.channels; c += int64_t(block.warp_threads) * N) {
-        const int lanes = vector_lanes<N>(p.channels, c);
-        const Vec<N> x = load_part<N>(pooled + c, lanes);
-#pragma unroll
-        for (int u = 0; u < kUnits; u++) {
-          sums[u] = fma(load_part<N>(w[u] + c, lanes), x, sums[u]);
-        }
-      }
-#pragma unroll
-      for (int u = 0; u < kUnits; u++) {
-        const float sum = block.warp_sum(lane_sum(sums[u]));
-        if (lane == 0 && s + u < p.squeezed) {
-          hidden[s + u] = sum + p.reduce_bias[s + u];
-        }
-      }
-    }
+    excite_hidden<N>(block, pooled, p.reduce_weights, p.reduce_bias, p.channels, 0, p.squeezed,
+                     [&](int64_t s, float x) { hidden[s] = x; });
     block.sync();
     for (int64_t s = int64_t(block.thread) * L; s < p.squeezed; s += int64_t(block.threads) * L) {
       const int lanes = vector_lanes<L>(p.squeezed, s);
@@ -88,15 +63,8 @@ struct ExciteGateKernel {
   }
 
   FW_DEVICE static void expand(const Params& p, const Block& block, const float* activated, float* gate) {
-    for (int64_t c = block.thread; c < p.channels; c += block.threads) {
-      const float* w = p.expand_weights + c * p.squeezed;
-      Vec<L> sum(0.0f);
-      for (int64_t s = 0; s < p.squeezed; s += L) {
-        const int lanes = vector_lanes<L>(p.squeezed, s);
-        sum = fma(load_part<L>(w + s, lanes), load<L>(activated + s), sum);
-      }
-      gate[c] = lane_sum(sum) + p.expand_bias[c];
-    }
+    excite_gates<L>(block, activated, p.expand_weights, p.expand_bias, p.squeezed, 0, p.channels,
+                    [&](int64_t c, float x) { gate[c] = x; });
     block.sync();
     for (int64_t c = int64_t(block.thread) * N; c < p.channels; c += int64_t(block.threads) * N) {
       const int lanes = vector_lanes<N>(p.channels, c);

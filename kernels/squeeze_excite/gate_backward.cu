@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Back through squeeze-and-excite's two layers, two launches:
-//   (1) one block per image: e = gradient before the gate's function, from sums over pixels of the gate's gradient,
-//       h[s] = act'(hidden[s]) * sum_c e[c]*expand_weights[c,s], diff_pooled[c] = sum_s
-//       h[s]*reduce_weights[s,c]/pixels;
-//   (2) the parameters' gradients, sums over the batch of outer products.
+// Back through squeeze-and-excite's two layers, one block per image: e = gradient before the gate's function, from sums
+// over pixels of the gate's gradient, h[s] = act'(hidden[s]) * sum_c e[c]*expand_weights[c,s], diff_pooled[c] = sum_s
+// h[s]*reduce_weights[s,c]/pixels. The parameters' gradients come from e and h, see weights_gradient.h.
 #include "core/columns.h"
 #include "core/exec.h"
 #include "squeeze_excite/squeeze_excite.h"
@@ -127,109 +125,27 @@ struct ExciteGateBackwardKernel {
   }
 };
 
-// dst[i,j] = sum_n a[n,i]*b[n,j] and bias[i] = sum_n a[n,i]: four rows i and one vector of j per thread.
-struct OuterSum {
-  const float* a;
-  const float* b;
-  float* dst;
-  float* bias;
-  int64_t rows, columns;
-
-  static constexpr int kRows = 4;
-
-  template <int N>
-  FW_HOST_DEVICE int64_t items() const {
-    return (rows + kRows - 1) / kRows * ((columns + N - 1) / N);
-  }
-
-  template <int N>
-  FW_DEVICE void add(int64_t batch, int64_t item) const {
-    const int64_t vectors = (columns + N - 1) / N;
-    const int64_t i = item / vectors * kRows;
-    const int64_t j = item % vectors * N;
-    const int lanes = vector_lanes<N>(columns, j);
-    Vec<N> sums[kRows];
-    float totals[kRows];
-    int64_t at[kRows];  // rows past the end repeat the last
-#pragma unroll
-    for (int r = 0; r < kRows; r++) {
-      sums[r] = Vec<N>(0.0f);
-      totals[r] = 0;
-      at[r] = i + r < rows ? i + r : rows - 1;
-    }
-    for (int64_t n = 0; n < batch; n++) {
-      const Vec<N> x = load_part<N>(b + n * columns + j, lanes);
-#pragma unroll
-      for (int r = 0; r < kRows; r++) {
-        const float y = a[n * rows + at[r]];
-        sums[r] = fma(x, Vec<N>(y), sums[r]);
-        totals[r] += y;
-      }
-    }
-#pragma unroll
-    for (int r = 0; r < kRows; r++) {
-      if (i + r < rows) {
-        store_part<N>(dst + (i + r) * columns + j, sums[r], lanes);
-        if (j == 0) {
-          bias[i + r] = totals[r];
-        }
-      }
-    }
-  }
-};
-
-template <int N, int L>
-struct ExciteWeightsKernel {
-  struct Params {
-    OuterSum reduce, expand;
-    int64_t batch;
-  };
-  static constexpr int kThreads = 128;
-  static constexpr int64_t kItems = kOneThread ? 64 : kThreads;  // of a block
-
-  FW_DEVICE static void run(const Params& p, Block& block) {
-    const int64_t reduce_items = p.reduce.template items<N>();
-    const int64_t all_items = reduce_items + p.expand.template items<L>();
-    for (int64_t i = block.x * kItems + block.thread; i < (block.x + 1) * kItems && i < all_items; i += block.threads) {
-      if (i < reduce_items) {
-        p.reduce.template add<N>(p.batch, i);
-      } else {
-        p.expand.template add<L>(p.batch, i - reduce_items);
-      }
-    }
-  }
-};
-
 }  // namespace
 
 fw_status excite_gate_backward(const Launcher& launcher, const fw_squeeze_excite& problem, const ExciteSums& sums,
                                const ExciteBackward& a) {
+  if (problem.batch == 0) {
+    return FW_OK;
+  }
   const auto in = [](fw_address address) { return reinterpret_cast<const float*>(address); };
-  const auto out = [](fw_address address) { return reinterpret_cast<float*>(address); };
-  const fw_address channel_addresses = address_of(sums.values) | address_of(a.workspace) | a.reduce_weights | a.pooled |
-                                       a.gate | a.diff_pooled | a.diff_reduce_weights;
-  const fw_address squeezed_addresses = a.expand_weights | a.hidden | a.diff_expand_weights;
   const ExciteWorkspace parts = excite_workspace(problem);
   float* w = a.workspace;
-  return with_excite_lanes(problem, channel_addresses, squeezed_addresses, [&](auto lanes, auto squeezed) {
-    constexpr int N = decltype(lanes)::value;
-    constexpr int L = decltype(squeezed)::value;
-    if (problem.batch > 0) {
-      const ColumnGrid sum = column_grid_second_stage<L>(problem.batch, problem.channels, problem.squeezed);
-      FW_TRY((launch<ExciteGateBackwardKernel<N, L>>(
-          launcher, {problem.batch}, sum_columns_shared<L, 1>(sum),
-          {sum, problem.pixels, problem.channels, problem.squeezed, problem.activation, problem.gate, sums, in(a.gate),
-           in(a.hidden), in(a.expand_weights), in(a.reduce_weights), w + parts.diff_expand, w + parts.activated,
-           w + parts.diff_hidden, out(a.diff_pooled), a.norm_sums})));
-    }
-    using Weights = ExciteWeightsKernel<N, L>;
-    const OuterSum reduce = {w + parts.diff_hidden,   in(a.pooled),     out(a.diff_reduce_weights),
-                             out(a.diff_reduce_bias), problem.squeezed, problem.channels};
-    const OuterSum expand = {w + parts.diff_expand,   w + parts.activated, out(a.diff_expand_weights),
-                             out(a.diff_expand_bias), problem.channels,    problem.squeezed};
-    const int64_t items = reduce.items<N>() + expand.items<L>();
-    return launch<Weights>(launcher, {ceil_div(items, Weights::kItems)}, 0, {reduce, expand, problem.batch});
-  });
+  return with_excite_lanes(
+      problem, a.channel_addresses() | address_of(sums.values), a.squeezed_addresses(), [&](auto lanes, auto squeezed) {
+        constexpr int N = decltype(lanes)::value;
+        constexpr int L = decltype(squeezed)::value;
+        const ColumnGrid sum = column_grid_second_stage<L>(problem.batch, problem.channels, problem.squeezed);
+        return launch<ExciteGateBackwardKernel<N, L>>(
+            launcher, {problem.batch}, sum_columns_shared<L, 1>(sum),
+            {sum, problem.pixels, problem.channels, problem.squeezed, problem.activation, problem.gate, sums,
+             in(a.gate), in(a.hidden), in(a.expand_weights), in(a.reduce_weights), w + parts.diff_expand,
+             w + parts.activated, w + parts.diff_hidden, reinterpret_cast<float*>(a.diff_pooled), a.norm_sums});
+      });
 }
 
 }  // namespace fusewire::FW_EXEC

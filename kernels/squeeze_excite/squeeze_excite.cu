@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Squeeze-and-excite forward, three launches: (1) chunk sums of src over pixels, in f32; (2) the gate of every image,
-// see gate.cu; (3) dst = src*gate. Reads src twice and writes dst once; everything between is (batch, channels).
+// see gate.cu; (3) dst = src*gate. One launch where clusters of blocks serve, see one_launch.cu. Reads src twice and
+// writes dst once; everything between is (batch, channels).
 #include "core/exec.h"
 #include "core/operations.h"
 #include "squeeze_excite/squeeze_excite.h"
@@ -42,6 +43,10 @@ int64_t workspace(const fw_squeeze_excite& problem) {
 fw_status forward(const Launcher& launcher, const fw_squeeze_excite& problem, fw_address src, fw_address reduce_weights,
                   fw_address reduce_bias, fw_address expand_weights, fw_address expand_bias, fw_address pooled,
                   fw_address hidden, fw_address gate, fw_address dst, fw_address workspace) {
+  const ExciteForward excite = {reduce_weights, reduce_bias, expand_weights, expand_bias, pooled, hidden, gate};
+  if (excite_fits_one_launch(problem, src | dst | reduce_weights)) {
+    return excite_one_launch(launcher, problem, {nullptr, problem.channels, FW_IDENTITY}, src, excite, dst);
+  }
   return with_dtype(problem.dtype, [&](auto t) {
     using T = decltype(t);
     return with_lanes<T>(problem.channels, src | gate | dst, [&](auto lanes) {
@@ -50,8 +55,7 @@ fw_status forward(const Launcher& launcher, const fw_squeeze_excite& problem, fw
       float* sums = reinterpret_cast<float*>(workspace);
       FW_TRY((launch<PixelSumsKernel<T, N>>(launcher, grid.grid(), sum_columns_shared<N, 1>(grid),
                                             {grid, reinterpret_cast<const T*>(src), nullptr, sums, 1.0f})));
-      FW_TRY(excite_gate_forward(launcher, problem, {sums, grid.chunks, problem.channels},
-                                 {reduce_weights, reduce_bias, expand_weights, expand_bias, pooled, hidden, gate}));
+      FW_TRY(excite_gate_forward(launcher, problem, {sums, grid.chunks, problem.channels}, excite));
       return launch<ExciteScaleKernel<T, N>>(
           launcher, grid.grid(), 0,
           {grid, reinterpret_cast<const T*>(src), reinterpret_cast<const float*>(gate), reinterpret_cast<T*>(dst)});

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The gate of squeeze-and-excite, from sums over pixels, which the operation and the fused one share: its function, its
-// two layers (gate.cu), and the way back through them (gate_backward.cu).
+// two layers (layers.h, gate.cu), and the way back through them (gate_backward.cu, weights_gradient.h).
 #pragma once
 
 #include "core/exec.h"
 #include "core/operations.h"
 #include "core/pixel_sums.h"
+#include "norm/norm.h"
 
 namespace fusewire::FW_EXEC {
 
@@ -30,6 +31,8 @@ FW_DEVICE Vec<N> excite_gate_gradient(int gate, Vec<N> value) {
   return select_greater(value, zero, inside, zero);
 }
 
+inline fw_address address_of(const void* pointer) { return fw_address(reinterpret_cast<uintptr_t>(pointer)); }
+
 // Sums over an image's pixels as the chunks left them: chunk `chunk` of image n has its first sum of channel c at
 // values[(n*chunks + chunk)*stride + c].
 struct ExciteSums {
@@ -49,6 +52,12 @@ struct ExciteForward {
 fw_status excite_gate_forward(const Launcher& launcher, const fw_squeeze_excite& problem, const ExciteSums& sums,
                               const ExciteForward& a);
 
+// The whole forward pass from src in one launch, see one_launch.cu: activation(norm(src)) is pooled, and scaled to dst
+// unless that is 0. `addresses`: the bitwise or of all that are accessed in vectors of channels.
+bool excite_fits_one_launch(const fw_squeeze_excite& problem, fw_address addresses);
+fw_status excite_one_launch(const Launcher& launcher, const fw_squeeze_excite& problem, const Norm& norm,
+                            fw_address src, const ExciteForward& a, fw_address dst);
+
 struct ExciteBackward {
   fw_address reduce_weights, expand_weights, pooled, hidden, gate;
   fw_address diff_pooled;  // (batch, channels): gradient of the mean, divided by the pixels
@@ -57,9 +66,16 @@ struct ExciteBackward {
   // (batch, 2, channels), or nullptr: receives gate*S1 + diff_pooled*S2 and gate*S3 + diff_pooled*S4 of every image,
   // where `sums` has S1 to S4 behind the gate's gradient, a row of channels each
   float* norm_sums;
+
+  // What is accessed in vectors of channels, and of the squeezed width.
+  fw_address channel_addresses() const {
+    return address_of(workspace) | reduce_weights | pooled | gate | diff_pooled | diff_reduce_weights;
+  }
+  fw_address squeezed_addresses() const { return expand_weights | hidden | diff_expand_weights; }
 };
 
-// From `sums` of the gate's gradient to all parameters' gradients. A batch of 0 gives zeros.
+// From `sums` of the gate's gradient to that of the mean, and to the workspace that the parameters' gradients come from
+// (weights_gradient.h).
 fw_status excite_gate_backward(const Launcher& launcher, const fw_squeeze_excite& problem, const ExciteSums& sums,
                                const ExciteBackward& a);
 
@@ -110,8 +126,6 @@ fw_status with_excite_lanes(const fw_squeeze_excite& problem, fw_address channel
     return with_lanes<float>(problem.squeezed, squeezed_addresses, [&](auto squeezed) { return f(lanes, squeezed); });
   });
 }
-
-inline fw_address address_of(const void* pointer) { return fw_address(reinterpret_cast<uintptr_t>(pointer)); }
 
 void add_squeeze_excite_backward(Operations& table);
 void add_fused_squeeze_excite(Operations& table);

@@ -17,6 +17,8 @@ fw_status run_divergent_warp(uint64_t order, float* dst);
 fw_status run_shared_overrun(uint64_t order);
 fw_status run_stray_write(uint64_t order, float* dst, int64_t at);
 fw_status run_sum(uint64_t order, const float* src, float* dst);
+// fault: 0 none, 1 no barrier before another block's memory is read, 2 none after, 3 one block returns.
+fw_status run_cluster(uint64_t order, int fault, const float* src, float* dst);
 }  // namespace fusewire::probe_checked
 
 namespace fusewire::test {
@@ -89,6 +91,27 @@ TEST(CheckedTest, SumsHaveOneOrderAndUnwrittenSharedMemoryIsNaN) {
     sum += double(value);
   }
   EXPECT_NEAR(sum, double(first[0]), 1e-4);
+}
+
+TEST(CheckedTest, BlocksOfAClusterReachEachOther) {
+  constexpr size_t kCount = 8 * 32;
+  const std::vector<float> src = random_integers(3, kCount, 1000);
+  std::vector<float> expected(kCount);
+  for (size_t i = 0; i < kCount; i++) {
+    const size_t block = i / 32;
+    expected[i] = src[(block / 4 * 4 + (block + 1) % 4) * 32 + i % 32];
+  }
+  for (const uint64_t order : kOrders) {
+    std::vector<float> dst(kCount);
+    ASSERT_EQ(FW_OK, run_cluster(order, 0, src.data(), dst.data())) << message();
+    EXPECT_EQ(expected, dst) << "order " << order;
+    for (const int fault : {1, 2}) {
+      ASSERT_EQ(FW_OK, run_cluster(order, fault, src.data(), dst.data())) << message();
+      EXPECT_FALSE(same_bits(expected, dst)) << "order " << order << ": fault " << fault << " must show";
+    }
+    EXPECT_NE(FW_OK, run_cluster(order, 3, src.data(), dst.data()));
+    EXPECT_NE(message().find("some blocks of a cluster returned"), std::string::npos) << message();
+  }
 }
 
 // A write beside an allocation of the checked device is reported by the next operation there.

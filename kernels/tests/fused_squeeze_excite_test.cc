@@ -2,6 +2,7 @@
 // Squeeze-and-excite of a tensor that is normalised on load: forward, and backward through gate and BatchNorm together,
 // against the unfused operations in float64; edges, determinism, errors.
 #include <cmath>
+#include <cstdlib>
 
 #include "device_fixture.h"
 #include "fusewire/fused.h"
@@ -129,6 +130,26 @@ TEST_P(FusedSqueezeExciteTest, AgainstFloat64) {
       check({{dtype, activation, gate, 0, s.batch, s.pixels, s.channels, s.squeezed}, in_activation, 0}, seed);
       seed += 5;
     }
+  }
+}
+
+// Clusters of 1, 2, 4 and 8 blocks to an image, and the launches that take their place on GPUs without clusters.
+TEST_P(FusedSqueezeExciteTest, WithAndWithoutClusters) {
+  struct Shape {
+    int64_t batch, pixels, channels, squeezed;
+  };
+  for (const char* capability : {"90", "80"}) {
+    ASSERT_EQ(0, setenv("FUSEWIRE_CHECKED_SM", capability, 1));
+    uint64_t seed = 2;  // even: aligned
+    for (const Shape& s : std::vector<Shape>{{3, 9, 8, 4}, {2, 700, 24, 6}, {1, 425, 80, 9}, {1, 2731, 24, 5}}) {
+      const int32_t dtype = kAllDtypes[seed / 2 % 3];
+      const int32_t gate = seed % 4 == 0 ? FW_HARD_SIGMOID : FW_SIGMOID;
+      check(
+          {{dtype, seed % 3 == 0 ? FW_RELU : FW_SILU, gate, 0, s.batch, s.pixels, s.channels, s.squeezed}, FW_SILU, 0},
+          seed);
+      seed += 2;
+    }
+    ASSERT_EQ(0, unsetenv("FUSEWIRE_CHECKED_SM"));
   }
 }
 

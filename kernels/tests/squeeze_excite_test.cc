@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Squeeze-and-excite: forward and all gradients against float64, large sums in f16, edges, errors.
+#include <cstdlib>
 #include <cmath>
 
 #include "device_fixture.h"
@@ -156,6 +157,23 @@ TEST_P(SqueezeExciteTest, AgainstFloat64) {
       check(problem(dtype, s.batch, s.pixels, s.channels, s.squeezed, activation, gate), seed);
       seed += 5;
     }
+  }
+}
+
+// Clusters of 1, 2, 4 and 8 blocks to an image, and the launches that take their place on GPUs without clusters.
+TEST_P(SqueezeExciteTest, WithAndWithoutClusters) {
+  struct Shape {
+    int64_t batch, pixels, channels, squeezed;
+  };
+  for (const char* capability : {"90", "80"}) {
+    ASSERT_EQ(0, setenv("FUSEWIRE_CHECKED_SM", capability, 1));
+    uint64_t seed = 2;  // even: aligned
+    for (const Shape& s : std::vector<Shape>{{3, 9, 8, 4}, {2, 700, 24, 6}, {1, 425, 80, 9}, {1, 2731, 24, 5}}) {
+      const int32_t gate = seed % 4 == 0 ? FW_HARD_SIGMOID : FW_SIGMOID;
+      check(problem(kAllDtypes[seed / 2 % 3], s.batch, s.pixels, s.channels, s.squeezed, FW_SILU, gate), seed);
+      seed += 2;
+    }
+    ASSERT_EQ(0, unsetenv("FUSEWIRE_CHECKED_SM"));
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kernels with the faults that the checked execution is there to find, and a right one beside them: what
 // checked_test.cc calls. Never part of the library.
+#include "core/cluster.h"
 #include "core/exec.h"
 
 namespace fusewire::FW_EXEC {
@@ -85,6 +86,34 @@ struct SumKernel {
   }
 };
 
+// What a cluster of four blocks can do wrong; kRight passes each block's values on to the next one.
+enum class ClusterFault { kRight, kMissingBarrier, kEarlyReturn, kDivergent };
+template <ClusterFault kFault>
+struct ClusterKernel {
+  struct Params {
+    int cluster;
+    const float* src;
+    float* dst;
+  };
+  static constexpr int kThreads = 32;
+
+  FW_DEVICE static void run(const Params& p, Block& block, const Cluster& cluster) {
+    float* shared = block.template shared<float>(block.threads);
+    const int64_t at = block.x * block.threads + block.thread;
+    shared[block.thread] = p.src[at];
+    if (kFault == ClusterFault::kDivergent && cluster.rank == 2) {
+      return;
+    }
+    if (kFault != ClusterFault::kMissingBarrier) {
+      cluster.sync();
+    }
+    p.dst[at] = cluster.shared_of((cluster.rank + 1) % cluster.size, shared)[block.thread];
+    if (kFault != ClusterFault::kEarlyReturn) {
+      cluster.sync();
+    }
+  }
+};
+
 Launcher in_order(uint64_t order) {
   Launcher launcher;
   launcher.operation = "faulty";
@@ -110,6 +139,23 @@ fw_status run_stray_write(uint64_t order, float* dst, int64_t at) {
 }
 fw_status run_sum(uint64_t order, const float* src, float* dst) {
   return launch<SumKernel>(in_order(order), {}, shared_bytes<float>(3) + shared_bytes<float>(96), {src, dst});
+}
+
+template <ClusterFault kFault>
+fw_status run_cluster_kernel(uint64_t order, const float* src, float* dst) {
+  return launch_clusters<ClusterKernel<kFault>>(in_order(order), {8}, shared_bytes<float>(32), {4, src, dst});
+}
+fw_status run_cluster(uint64_t order, int fault, const float* src, float* dst) {
+  switch (ClusterFault(fault)) {
+    case ClusterFault::kMissingBarrier:
+      return run_cluster_kernel<ClusterFault::kMissingBarrier>(order, src, dst);
+    case ClusterFault::kEarlyReturn:
+      return run_cluster_kernel<ClusterFault::kEarlyReturn>(order, src, dst);
+    case ClusterFault::kDivergent:
+      return run_cluster_kernel<ClusterFault::kDivergent>(order, src, dst);
+    default:
+      return run_cluster_kernel<ClusterFault::kRight>(order, src, dst);
+  }
 }
 
 }  // namespace fusewire::FW_EXEC
