@@ -16,6 +16,7 @@ shell_syntax() {
   for file in fusewire .ci/run .ci/*.sh cli/launcher/*.sh native-build/*.sh native-build/figures/*.sh; do
     bash -n "$file" || return 1
   done
+  sh -n cli/launcher/bundled.sh
 }
 
 # Every source file names its licence in its first lines.
@@ -58,6 +59,11 @@ cpp_tidy() {
 cuda_report() {
   mvn -B -q -pl native-build package -DskipTests -Dfusewire.cuda=ON -Dfusewire.checked=ON || return 1
   native-build/ptxas_report.sh
+}
+
+# Makes a bundle for the CPU and uses it in an empty environment.
+bundle_runs() {
+  FUSEWIRE_CUDA=OFF cli/launcher/bundle_test.sh
 }
 
 # Holds the figures of the GPU's machine code to the recorded ones, after cuda_report has built it.

@@ -23,6 +23,7 @@ module_sources() { # module
   case $1 in
     cli) modules="$modules cli" ;;
     bench) modules="$modules cli bench" ;;
+    bundle) modules="$modules cli bench bundle" ;;
   esac
   echo pom.xml kernels native-build/CMakeLists.txt native-build/cmake
   for module in $modules; do
@@ -69,7 +70,7 @@ ensure_built() { # module
 }
 
 build() { # module
-  local log=$logs/build-$1.log start=$SECONDS arguments
+  local log=$logs/build-$1.log start=$SECONDS arguments tests=-Dmaven.test.skip=true
   local nvcc
   nvcc=$(find_nvcc || true)
   mkdir -p "$logs" "$root/$1/target"
@@ -79,9 +80,11 @@ build() { # module
     ON) say "building for CPU and GPU (first time: ten minutes or so; log: ${log#"$PWD"/})" ;;
     *) say "building for the CPU (first time: a few minutes; log: ${log#"$PWD"/})" ;;
   esac
+  # A bundle has the tests in it.
+  if [ "$1" = bundle ]; then tests=-DskipTests; fi
   # Time and tools of the beginning: what changes while the build runs is built the next time.
   build_key > "$root/build/stamp-$1"
-  mvn -B -f "$root/pom.xml" -pl "$1" -am package -Dmaven.test.skip=true "${arguments[@]}" > "$log" 2>&1 < /dev/null 9>&- &
+  mvn -B -f "$root/pom.xml" -pl "$1" -am package "$tests" "${arguments[@]}" > "$log" 2>&1 < /dev/null 9>&- &
   # A background job of a script does not hear Ctrl-C: pass it on.
   trap 'kill %1 2> /dev/null; exit 130' INT TERM
   if ! wait_showing_time $! "building"; then

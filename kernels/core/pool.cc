@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
@@ -156,7 +157,10 @@ class Pool {
       }
       if ((state_.load(std::memory_order_acquire) >> 32) == seen) {
         std::unique_lock<std::mutex> lock(mutex_);
-        wake_.wait(lock, [&] { return (state_.load(std::memory_order_acquire) >> 32) != seen; });
+        // Not wait(): libstdc++ has it as GLIBCXX_3.4.30, newer than what distributions in use have.
+        const auto changed = [&] { return (state_.load(std::memory_order_acquire) >> 32) != seen; };
+        while (!wake_.wait_for(lock, std::chrono::hours(24), changed)) {
+        }
       }
       uint64_t state = state_.load(std::memory_order_acquire);
       seen = state >> 32;

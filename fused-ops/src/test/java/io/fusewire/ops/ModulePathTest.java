@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
  * own.
  */
 @Tag("unit")
+@Tag("build") // of what a build leaves, so not for tests in a bundle
 class ModulePathTest {
   @Test
   void operationsRunFromTheModulePath() throws Exception {

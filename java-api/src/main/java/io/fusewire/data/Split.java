@@ -32,6 +32,9 @@ public record Split(
     return data.equals(FASHION_MNIST) || IdxDataset.find(Path.of(data), TRAIN_IMAGES) != null;
   }
 
+  /** System property with the folder of Fashion-MNIST's files, where a bundle has them. */
+  private static final String BUNDLED_DATA = "fusewire.data";
+
   private static final String TRAIN_IMAGES = "train-images-idx3-ubyte";
 
   /**
@@ -48,6 +51,10 @@ public record Split(
       throws IOException {
     SkippedFiles skipped = new SkippedFiles(messages);
     if (data.equals(FASHION_MNIST)) {
+      String bundled = System.getProperty(BUNDLED_DATA);
+      if (bundled != null) {
+        return openIdx("Fashion-MNIST", Path.of(bundled), FashionMnist.CLASSES, skipped);
+      }
       Path directory = FashionMnist.ensure(FashionMnist.cacheDirectory(), messages);
       return openIdx("Fashion-MNIST", directory, FashionMnist.CLASSES, skipped);
     }

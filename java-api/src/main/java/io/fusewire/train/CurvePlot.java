@@ -33,7 +33,7 @@ final class CurvePlot {
 
   private CurvePlot() {}
 
-  static void write(Path file, String title, MetricsLog log) throws IOException {
+  static BufferedImage draw(String title, MetricsLog log) {
     XYChart loss = chart("Loss", "cross-entropy");
     XYChart accuracy = chart("Accuracy", "% right");
     add(loss, log, EpochMetrics::trainLoss, EpochMetrics::evaluationLoss);
@@ -55,6 +55,10 @@ final class CurvePlot {
     graphics.translate(WIDTH, 0);
     accuracy.paint(graphics, WIDTH, HEIGHT);
     graphics.dispose();
+    return image;
+  }
+
+  static void write(Path file, BufferedImage image) throws IOException {
     ByteArrayOutputStream png = new ByteArrayOutputStream();
     ImageIO.write(image, "png", png);
     ByteBuffer bytes = ByteBuffer.wrap(png.toByteArray());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.train;
 
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -50,7 +51,13 @@ final class RunFiles {
     log.write(metrics());
   }
 
-  void writeCurve(MetricsLog log) throws IOException {
+  /**
+   * Draws the curve. A host without fonts, or without the libraries that draw them, cannot: that
+   * ends no training.
+   *
+   * @return whether it was drawn
+   */
+  boolean writeCurve(MetricsLog log) throws IOException {
     var epochs = log.epochs();
     String title =
         String.format(
@@ -60,6 +67,13 @@ final class RunFiles {
             plan.split.name(),
             100 * epochs.get(epochs.size() - 1).evaluationAccuracy(),
             epochs.size());
-    CurvePlot.write(curve(), title, log);
+    BufferedImage image;
+    try {
+      image = CurvePlot.draw(title, log);
+    } catch (LinkageError | InternalError | RuntimeException e) {
+      return false;
+    }
+    CurvePlot.write(curve(), image);
+    return true;
   }
 }

@@ -19,7 +19,7 @@ import java.util.List;
  * @param directory the run's directory
  * @param model {@code model.safetensors}; null if stopped before its first epoch ended
  * @param metrics {@code metrics.csv}
- * @param curve {@code curve.png}; null if there was no finished epoch to draw
+ * @param curve {@code curve.png}; null if there was no finished epoch to draw, or are no fonts
  * @param checkpoint {@code checkpoint.safetensors}
  */
 public record TrainResult(
@@ -54,7 +54,7 @@ public record TrainResult(
    * @param directory the run's directory
    * @param model {@code model.safetensors}; null if stopped before its first epoch ended
    * @param metrics {@code metrics.csv}
-   * @param curve {@code curve.png}; null if there was no finished epoch to draw
+   * @param curve {@code curve.png}; null if there was no finished epoch to draw, or are no fonts
    * @param checkpoint {@code checkpoint.safetensors}
    */
   public TrainResult {

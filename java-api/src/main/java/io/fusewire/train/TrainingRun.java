@@ -47,6 +47,9 @@ final class TrainingRun implements AutoCloseable {
   private MetricsLog log = new MetricsLog();
   private long lastCheckpoint = System.nanoTime();
 
+  /** Whether the last epoch had a curve; told once where it has none. */
+  private boolean curveDrawn = true;
+
   TrainingRun(
       RunPlan plan,
       Stream stream,
@@ -281,7 +284,13 @@ final class TrainingRun implements AutoCloseable {
     writeCheckpoint();
     files.writeModel(weights, metrics);
     files.writeMetrics(log);
-    files.writeCurve(log);
+    boolean drew = files.writeCurve(log);
+    if (!drew && curveDrawn) {
+      listener.message(
+          "no curve.png: this host lacks fonts, or libfreetype and libharfbuzz to draw them;"
+              + " metrics.csv has the numbers");
+    }
+    curveDrawn = drew;
     listener.epochEnded(metrics);
   }
 
@@ -320,7 +329,7 @@ final class TrainingRun implements AutoCloseable {
         files.directory(),
         last == null ? null : files.model(),
         files.metrics(),
-        last == null ? null : files.curve(),
+        last == null || !curveDrawn ? null : files.curve(),
         files.checkpoint());
   }
 

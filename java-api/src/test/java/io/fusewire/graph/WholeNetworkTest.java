@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -185,6 +186,7 @@ class WholeNetworkTest {
   }
 
   @ParameterizedTest
+  @Tag("oracle")
   @MethodSource("devices")
   void gradientsOfB0AreThoseOfLibtorch(Device device) {
     compareTraining(
@@ -195,6 +197,7 @@ class WholeNetworkTest {
   }
 
   @ParameterizedTest
+  @Tag("oracle")
   @MethodSource("devices")
   void randomChoicesAreTheSameForwardAndBackward(Device device) {
     compareTraining(
@@ -217,6 +220,7 @@ class WholeNetworkTest {
 
   /** Stages of three blocks and more, of whose sums every second one is made again. */
   @ParameterizedTest
+  @Tag("oracle")
   @MethodSource("devices")
   void gradientsOfDeepStagesAreThoseOfLibtorch(Device device) {
     compareTraining(
@@ -232,6 +236,7 @@ class WholeNetworkTest {
   }
 
   @ParameterizedTest
+  @Tag("oracle")
   @MethodSource("devices")
   void averagedLogitsAreThoseOfLibtorch(Device device) {
     compareTraining(
@@ -250,6 +255,7 @@ class WholeNetworkTest {
   }
 
   @ParameterizedTest
+  @Tag("oracle")
   @MethodSource("devices")
   void foldedInferenceIsThatOfLibtorch(Device device) {
     // All expansions stored, all on chip, and every other one.

@@ -100,6 +100,7 @@ class TrainerTest {
   @MethodSource("devices")
   void learnsAndLeavesItsFiles(Device device) throws IOException {
     List<String> seen = new ArrayList<>();
+    List<String> messages = new ArrayList<>();
     TrainConfig config =
         config("run")
             .device(device.name())
@@ -115,6 +116,11 @@ class TrainerTest {
         new Trainer(
                 config,
                 new ProgressListener() {
+                  @Override
+                  public void message(String line) {
+                    messages.add(line);
+                  }
+
                   @Override
                   public void started(Start start) {
                     seen.add("started " + start.stepsPerEpoch() + " " + start.classes());
@@ -145,7 +151,11 @@ class TrainerTest {
     assertEquals(result.epochs().get(7).evaluationAccuracy(), result.testAccuracy());
     List<String> rows = Files.readAllLines(result.metrics());
     assertEquals(8 + 8 * 8 + 1, rows.size(), "header, every step of so few, epochs");
-    assertTrue(ImageIO.read(result.curve().toFile()).getWidth() > 1000);
+    if (result.curve() == null) {
+      assertTrue(messages.get(0).startsWith("no curve.png: this host lacks fonts"), "and said");
+    } else {
+      assertTrue(ImageIO.read(result.curve().toFile()).getWidth() > 1000);
+    }
 
     // The model alone predicts what the evaluation measured, which stores what it expands.
     try (Predictor predictor =
