@@ -5,6 +5,8 @@
 // and 0 outside the tensor, or where the division has a remainder.
 #pragma once
 
+#include <algorithm>
+
 #include "core/access.h"
 
 namespace fusewire::FW_EXEC {
@@ -67,14 +69,31 @@ struct Patches {
     return p == nullptr ? 0.0f : to_float(p[c]);
   }
 
-  // Row by row, in runs of neighbouring channels; a row of taps that lies inside the tensor is one run.
+  // Row by row, in runs of neighbouring channels; a row of taps that lies inside the tensor is one run. Rows of one
+  // line whose taps all lie inside its width go together, where whole rows of the panel are asked for.
   FW_DEVICE void load_runs(int64_t row0, int rows, int64_t column0, int columns, float* panel, int ld) const {
     int row_x = int(row0 % row_width);
     int row_y = int(row0 / row_width % row_height);
     int64_t image = row0 / row_width / row_height;
     const int first_tap = int(column0 / channels);
     const int first_channel = int(column0 - int64_t(first_tap) * channels);
+    const float* const panel_end = panel + rows * ld;
+    const bool lines = column0 == 0 && columns == taps_y * taps_x * channels && line_fits(ld);
     for (int r = 0; r < rows; r++) {
+      const int inside = lines ? std::min(rows - r, pixels_inside(row_x)) : 0;
+      if (inside > 0) {
+        load_line(image, row_y, row_x, inside, panel + r * ld, ld);
+        r += inside - 1;
+        row_x += inside;
+        if (row_x == row_width) {
+          row_x = 0;
+          if (++row_y == row_height) {
+            row_y = 0;
+            image++;
+          }
+        }
+        continue;
+      }
       float* to = panel + r * ld;
       float* const end = to + columns;
       int tap_y = first_tap / taps_x;
@@ -92,7 +111,7 @@ struct Patches {
         if (run > end - to) {
           run = end - to;
         }
-        copy(to, p == nullptr ? p : p + c, int(run));
+        copy(to, p == nullptr ? p : p + c, int(run), panel_end);
         to += run;
         c = 0;
         tap_x += taps;
@@ -114,19 +133,58 @@ struct Patches {
     }
   }
 
+  // Whether load_line() may write whole vectors.
+  FW_DEVICE bool line_fits(int ld) const {
+    const int run = taps_x * channels;
+    return (taps_y - 1) * run + (run + kPadLanes - 1) / kPadLanes * kPadLanes <= ld;
+  }
+
+  // Pixels of a line from row_x on whose taps all lie inside the tensor's width.
+  FW_DEVICE int pixels_inside(int row_x) const {
+    if (x.transposed || x.dilation != 1 || row_x * x.stride < x.pad) {
+      return 0;
+    }
+    const int last = x.size - taps_x + x.pad;
+    return last < 0 ? 0 : std::min(row_width, last / x.stride + 1) - row_x;
+  }
+
+  // `count` whole rows. Vectors reach over what is written after them, and the last one fills its row with zeros.
+  FW_DEVICE void load_line(int64_t image, int row_y, int row_x, int count, float* panel, int ld) const {
+    constexpr int N = kLanes<T>;
+    const int run = taps_x * channels;
+    const int64_t step = int64_t(x.stride) * channels;
+    for (int tap = 0; tap < taps_y; tap++) {
+      const T* from = pixel_address(image, row_y, row_x, tap, 0);
+      for (int i = 0; i < run; i += N) {
+        float* to = panel + tap * run + i;
+        const int n = std::min(N, run - i);
+        if (from == nullptr) {
+          for (int k = 0; k < count; k++) {
+            store<N>(to + k * ld, Vec<N>(0.0f));
+          }
+        } else {
+          for (int k = 0; k < count; k++) {
+            store<N>(to + k * ld, load_part<N>(from + k * step + i, n));
+          }
+        }
+      }
+    }
+  }
+
   static constexpr int kPadLanes = kOneThread ? kSimdLanes : 1;
 
-  FW_DEVICE static void copy(float* to, const T* from, int n) {
+  // What follows `to` up to `end` has not been written yet, so that the last vector may reach over it.
+  FW_DEVICE static void copy(float* to, const T* from, int n, const float* end) {
     constexpr int N = kLanes<T>;
-    int i = 0;
     if (from == nullptr) {
-      for (; i < n; i++) {
+      for (int i = 0; i < n; i++) {
         to[i] = 0;
       }
       return;
     }
-    for (; i + N <= n; i += N) {
-      store<N>(to + i, load<N>(from + i));
+    int i = 0;
+    for (; i < n && to + i + N <= end; i += N) {
+      store<N>(to + i, load_part<N>(from + i, n - i));
     }
     for (; i < n; i++) {
       to[i] = to_float(from[i]);
