@@ -32,33 +32,31 @@ Patches<T> gradient_patches(const fw_conv& c, const Sizes& sizes, fw_address dif
           int(c.in_width),
           int(c.kernel_height),
           int(c.kernel_width),
-          int(c.out_channels)};
+          int(c.out_channels),
+          rows_aligned<T>(c.out_channels, diff_dst)};
 }
 
 int64_t conv_workspace(const fw_conv& c) {
   const Sizes sizes(c);
-  return product_workspace(GradientChunks(sizes.out_rows, c.out_channels, sizes.forward_depth), c.out_channels,
-                           sizes.forward_depth,
+  return product_workspace(GradientChunks(sizes.out_rows, c.out_channels, sizes.forward_depth, c.dtype), c.out_channels,
+                           sizes.forward_depth, c.dtype,
                            {{sizes.forward_depth, c.out_channels}, {sizes.backward_depth, c.in_channels}});
 }
 
 template <class T>
-fw_status product(const Launcher& launcher, const Patches<T>& left, const WeightsLayout& layout, fw_address workspace,
-                  int64_t rows, int64_t depth, int64_t columns, int activation, fw_address bias, fw_address dst,
-                  const RowPlaces& places = {}) {
-  if (kOneThread) {
-    FW_TRY(pack(launcher, layout, depth, columns, workspace));
-  }
+fw_status patches_product(const Launcher& launcher, const Patches<T>& left, const WeightsLayout& layout,
+                          fw_address workspace, int64_t rows, int64_t depth, int64_t columns, int activation,
+                          fw_address bias, fw_address dst, const RowPlaces& places = {}) {
+  FW_TRY(pack_weights<T>(launcher, layout, depth, columns, workspace));
   const Epilogue<T> epilogue{reinterpret_cast<T*>(dst),
                              nullptr,
                              nullptr,
                              reinterpret_cast<const float*>(bias),
                              columns,
                              activation,
-                             columns % 4 == 0 && (bias | dst) % 16 == 0,
+                             rows_aligned<T>(columns, bias | dst),
                              places};
-  return ProductKernel<T, Patches<T>>::run_all(
-      launcher, {left, layout, reinterpret_cast<const float*>(workspace), epilogue, rows, columns, depth, 1});
+  return product<T>(launcher, left, layout, workspace, epilogue, rows, depth, columns);
 }
 
 fw_status conv_forward(const Launcher& launcher, const fw_conv& c, fw_address src, fw_address weights, fw_address bias,
@@ -66,8 +64,8 @@ fw_status conv_forward(const Launcher& launcher, const fw_conv& c, fw_address sr
   const Sizes sizes(c);
   return with_dtype(c.dtype, [&](auto t) {
     using T = decltype(t);
-    return product<T>(launcher, source_patches<T>(c, sizes, src), forward_layout(sizes, weights), workspace,
-                      sizes.out_rows, sizes.forward_depth, c.out_channels, c.activation, bias, dst);
+    return patches_product<T>(launcher, source_patches<T>(c, sizes, src), forward_layout(sizes, weights), workspace,
+                              sizes.out_rows, sizes.forward_depth, c.out_channels, c.activation, bias, dst);
   });
 }
 
@@ -94,7 +92,8 @@ fw_status backward_data_phase(const Launcher& launcher, const fw_conv& c, const 
                         x.positions,
                         y.taps,
                         x.taps,
-                        int(c.out_channels)};
+                        int(c.out_channels),
+                        rows_aligned<T>(c.out_channels, diff_dst)};
   WeightsLayout layout = backward_layout(c, sizes, weights);
   layout.weights += (phase_y * c.kernel_width + phase_x) * c.in_channels;
   layout.group_stride = c.stride_width * c.in_channels;
@@ -102,8 +101,8 @@ fw_status backward_data_phase(const Launcher& launcher, const fw_conv& c, const 
   layout.outer_stride = c.stride_height * c.kernel_width * c.in_channels;
   const RowPlaces places{y.positions, x.positions, int(c.in_height),     int(c.in_width),
                          y.first,     x.first,     int(c.stride_height), int(c.stride_width)};
-  return product<T>(launcher, left, layout, workspace, c.batch * y.positions * x.positions,
-                    int64_t(y.taps) * x.taps * c.out_channels, c.in_channels, FW_IDENTITY, 0, diff_src, places);
+  return patches_product<T>(launcher, left, layout, workspace, c.batch * y.positions * x.positions,
+                            int64_t(y.taps) * x.taps * c.out_channels, c.in_channels, FW_IDENTITY, 0, diff_src, places);
 }
 
 fw_status conv_backward_data(const Launcher& launcher, const fw_conv& c, fw_address diff_dst, fw_address weights,
@@ -115,8 +114,9 @@ fw_status conv_backward_data(const Launcher& launcher, const fw_conv& c, fw_addr
   return with_dtype(c.dtype, [&](auto t) -> fw_status {
     using T = decltype(t);
     if (!strided || dilated || c.stride_height * c.stride_width > kMostPhases) {
-      return product<T>(launcher, gradient_patches<T>(c, sizes, diff_dst), backward_layout(c, sizes, weights),
-                        workspace, sizes.in_rows, sizes.backward_depth, c.in_channels, FW_IDENTITY, 0, diff_src);
+      return patches_product<T>(launcher, gradient_patches<T>(c, sizes, diff_dst), backward_layout(c, sizes, weights),
+                                workspace, sizes.in_rows, sizes.backward_depth, c.in_channels, FW_IDENTITY, 0,
+                                diff_src);
     }
     for (int64_t phase_y = 0; phase_y < c.stride_height; phase_y++) {
       const Phase y(c.in_height, c.kernel_height, c.stride_height, c.pad_top, phase_y);
@@ -138,9 +138,9 @@ fw_status conv_backward_weights(const Launcher& launcher, const fw_conv& c, fw_a
   return with_dtype(c.dtype, [&](auto t) {
     using T = decltype(t);
     const Rows<T> left{reinterpret_cast<const T*>(diff_dst), nullptr, c.out_channels, FW_IDENTITY,
-                       c.out_channels % 4 == 0 && diff_dst % 16 == 0};
-    return weights_gradient(launcher, left, source_patches<T>(c, sizes, src), sizes.out_rows, c.out_channels,
-                            sizes.forward_depth, diff_weights, diff_bias, workspace);
+                       rows_aligned<T>(c.out_channels, diff_dst)};
+    return weights_gradient<T>(launcher, left, source_patches<T>(c, sizes, src), sizes.out_rows, c.out_channels,
+                               sizes.forward_depth, diff_weights, diff_bias, workspace);
   });
 }
 

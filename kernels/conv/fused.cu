@@ -16,13 +16,14 @@ namespace {
 
 // Packed weights or partial gradients come first in the workspace, then the moments.
 int64_t moments_offset(const fw_conv& c, const Sizes& sizes) {
-  return product_workspace(GradientChunks(sizes.out_rows, c.out_channels, sizes.forward_depth), c.out_channels,
-                           sizes.forward_depth, {{sizes.forward_depth, c.out_channels}});
+  return product_workspace(GradientChunks(sizes.out_rows, c.out_channels, sizes.forward_depth, c.dtype), c.out_channels,
+                           sizes.forward_depth, c.dtype, {{sizes.forward_depth, c.out_channels}});
 }
 
 int64_t workspace_bytes(const fw_conv& c) {
   const Sizes sizes(c);
-  return moments_offset(c, sizes) + Moments::bytes(StatisticsChunks(sizes.out_rows).chunks, c.out_channels);
+  return moments_offset(c, sizes) +
+         Moments::bytes(StatisticsChunks(sizes.out_rows, c.out_channels, c.dtype).chunks, c.out_channels);
 }
 
 fw_status forward(const Launcher& launcher, const fw_conv& c, float epsilon, float momentum, fw_address src,
@@ -30,11 +31,9 @@ fw_status forward(const Launcher& launcher, const fw_conv& c, float epsilon, flo
                   fw_address running_var, fw_address dst, fw_address out_norm, fw_address workspace) {
   const Sizes sizes(c);
   const WeightsLayout layout = forward_layout(sizes, weights);
-  if (kOneThread) {
-    FW_TRY(pack(launcher, layout, sizes.forward_depth, c.out_channels, workspace));
-  }
   return with_dtype(c.dtype, [&](auto t) {
     using T = decltype(t);
+    FW_TRY(pack_weights<T>(launcher, layout, sizes.forward_depth, c.out_channels, workspace));
     return product_with_statistics<T>(launcher, source_patches<T>(c, sizes, src), layout, workspace, sizes.out_rows,
                                       sizes.forward_depth, c.out_channels, dst,
                                       {gamma, beta, running_mean, running_var, epsilon, momentum}, out_norm,
@@ -55,9 +54,9 @@ fw_status backward_weights(const Launcher& launcher, const fw_conv& c, fw_addres
                                    nullptr,
                                    0,
                                    c.out_channels,
-                                   c.out_channels % 4 == 0 && (diff_out | dst | out_norm | out_gradient) % 16 == 0};
-    return weights_gradient(launcher, left, source_patches<T>(c, sizes, src), sizes.out_rows, c.out_channels,
-                            sizes.forward_depth, diff_weights, 0, workspace);
+                                   rows_aligned<T>(c.out_channels, diff_out | dst | out_norm | out_gradient)};
+    return weights_gradient<T>(launcher, left, source_patches<T>(c, sizes, src), sizes.out_rows, c.out_channels,
+                               sizes.forward_depth, diff_weights, 0, workspace);
   });
 }
 

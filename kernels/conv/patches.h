@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "core/access.h"
+#include "product/operand_tile.h"
 
 namespace fusewire::FW_EXEC {
 
@@ -37,6 +38,7 @@ struct Patches {
   int row_height, row_width;  // pixels per image in the rows' order
   int taps_y, taps_x;
   int channels;
+  bool aligned;  // whole chunks of 16 bytes are neighbours in the tensor: for tensor cores only
 
   // As Rows::load_panel.
   FW_DEVICE void load_panel(const Block& block, int64_t row0, int rows, int64_t column0, int columns, float* panel,
@@ -50,6 +52,41 @@ struct Patches {
         panel[r * ld + column] = element(row0 + r, column0 + column);
       }
     }
+  }
+
+  // For tensor cores (operand_tile.h).
+  static constexpr int kSources = 1;
+  struct State {  // the row's pixel
+    int64_t image;
+    int y, x;
+  };
+  struct Column {
+    int tap_y, tap_x, channel;
+  };
+  struct None {};
+  FW_DEVICE State state(int64_t row) const {
+    const int64_t line = image_of(row, row_width);
+    const int64_t image = image_of(line, row_height);
+    return {image, int(line - image * row_height), int(row - line * row_width)};
+  }
+  FW_DEVICE Column column(int64_t column) const {
+    const int tap = int(column) / channels;
+    return {tap / taps_x, tap % taps_x, int(column) - tap * channels};
+  }
+  FW_DEVICE const T* base() const { return tensor; }
+  FW_DEVICE bool used(int) const { return true; }
+  FW_DEVICE bool plain() const { return true; }
+  FW_DEVICE const T* source(int, int64_t, const State& row, const Column& column) const {
+    const T* pixel = pixel_address(row.image, row.y, row.x, column.tap_y, column.tap_x);
+    return pixel == nullptr ? nullptr : pixel + column.channel;
+  }
+  template <int N>
+  FW_DEVICE None constants(int64_t, int) const {
+    return {};
+  }
+  template <int N>
+  FW_DEVICE Vec<N> apply(const State&, const None&, Vec<N> x, Vec<N>) const {
+    return x;
   }
 
  private:

@@ -34,7 +34,8 @@ Patches<T> source_patches(const fw_conv& c, const Sizes& sizes, fw_address src) 
           int(sizes.out_width),
           int(c.kernel_height),
           int(c.kernel_width),
-          int(c.in_channels)};
+          int(c.in_channels),
+          rows_aligned<T>(c.in_channels, src)};
 }
 
 }  // namespace fusewire::FW_EXEC

@@ -45,6 +45,8 @@ struct Block {
   float warp_sum(float v) const { return v; }
   // Largest value of a warp's threads, given to all of them. NaN is passed over.
   float warp_max(float v) const { return v; }
+  // The value of the thread whose place in the warp differs in the bits of `distance`. Nobody's where there is one.
+  float shuffle_xor(float v, int) const { return v; }
 };
 
 #elif defined(FW_EXEC_CHECKED)
@@ -63,6 +65,7 @@ struct Block {
     shared_memory += shared_bytes<T>(count);
     return p;
   }
+  float shuffle_xor(float v, int distance) const { return fibers->shuffle_xor(thread, v, distance); }
   // The butterfly of the GPU's version, so that the order of the additions is the same.
   float warp_sum(float v) const {
     for (int distance = warp_threads / 2; distance > 0; distance /= 2) {
@@ -93,6 +96,7 @@ struct Block {
     shared_memory += shared_bytes<T>(count);
     return p;
   }
+  FW_DEVICE float shuffle_xor(float v, int distance) const { return __shfl_xor_sync(0xffffffffu, v, distance); }
   FW_DEVICE float warp_sum(float v) const {
 #pragma unroll
     for (int distance = warp_threads / 2; distance > 0; distance /= 2) {

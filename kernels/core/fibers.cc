@@ -5,6 +5,7 @@
 #include <boost/context/fiber.hpp>
 #include <boost/context/fixedsize_stack.hpp>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <numeric>
 #include <random>
@@ -41,6 +42,10 @@ class Scheduler : public FiberBlock {
         returns_(size_t(threads)),
         states_(size_t(threads)),
         values_(size_t(threads)),
+        exchanged_{std::vector<uint32_t>(size_t(threads) * kExchangeWords),
+                   std::vector<uint32_t>(size_t(threads) * kExchangeWords)},
+        parity_(size_t(threads)),
+        copies_(size_t(threads)),
         sequence_(size_t(threads)) {
     const auto base = reinterpret_cast<uintptr_t>(shared_.data());
     memory_ = shared_.data() + (64 - base % 64) % 64;
@@ -57,6 +62,7 @@ class Scheduler : public FiberBlock {
     std::memset(memory_, kPoison, shared_bytes_);
     std::memset(memory_ + shared_bytes_, kGuard, kGuardBytes);
     std::fill(states_.begin(), states_.end(), State::kRunnable);
+    std::fill(copies_.begin(), copies_.end(), Copies());
   }
 
   // Runs the block to its end or to the next barrier of its cluster; again from there when called again.
@@ -65,6 +71,7 @@ class Scheduler : public FiberBlock {
       std::replace(states_.begin(), states_.end(), State::kAtBlock, State::kRunnable);
       std::replace(states_.begin(), states_.end(), State::kAtCluster, State::kRunnable);
       error_ = run_until_barrier();
+      error_ = fault_ != nullptr ? fault_ : error_;
       if (error_ != nullptr) {
         return Progress::kFailed;
       }
@@ -101,6 +108,45 @@ class Scheduler : public FiberBlock {
     return cluster_ == nullptr ? mine : (*cluster_)[size_t(rank)]->memory_ + (mine - memory_);
   }
 
+  const uint32_t* exchange(int thread, const uint32_t* words, int count) override {
+    const size_t t = size_t(thread);
+    // In turns into one of two buffers: nobody writes into one again before all have read it, since that takes another
+    // exchange in between.
+    std::vector<uint32_t>& buffer = exchanged_[parity_[t]];
+    parity_[t] ^= 1;
+    std::copy_n(words, count, &buffer[t * kExchangeWords]);
+    wait(thread, State::kAtWarp);
+    return &buffer[t / kWarp * kWarp * kExchangeWords];
+  }
+
+  void async_copy(int thread, void* to, const void* from, int bytes) override {
+    if (reinterpret_cast<uintptr_t>(to) % kCopyBytes != 0 || reinterpret_cast<uintptr_t>(from) % kCopyBytes != 0) {
+      fault("an asynchronous copy to or from an address that is not a multiple of 16");
+      return;
+    }
+    std::memset(to, kPoison, kCopyBytes);
+    copies_[size_t(thread)].open.push_back({to, from, bytes});
+  }
+
+  void async_commit(int thread) override {
+    Copies& copies = copies_[size_t(thread)];
+    copies.groups.push_back(std::move(copies.open));
+    copies.open.clear();
+  }
+
+  void async_wait(int thread, int pending) override {
+    Copies& copies = copies_[size_t(thread)];
+    while (copies.groups.size() > size_t(pending)) {
+      for (const Copy& copy : copies.groups.front()) {
+        std::memset(copy.to, 0, kCopyBytes);
+        std::memcpy(copy.to, copy.from, size_t(copy.bytes));
+      }
+      copies.groups.pop_front();
+    }
+  }
+
+  void fault(const char* what) override { fault_ = fault_ == nullptr ? what : fault_; }
+
   float shuffle_xor(int thread, float value, int distance) override {
     values_[size_t(thread)] = value;
     wait(thread, State::kAtWarp);
@@ -120,6 +166,17 @@ class Scheduler : public FiberBlock {
     std::memset(memory_, kPoison, shared_bytes_);
     return Progress::kFinished;
   }
+
+  struct Copy {
+    void* to;
+    const void* from;
+    int bytes;
+  };
+  struct Copies {
+    std::vector<Copy> open;
+    std::deque<std::vector<Copy>> groups;
+  };
+  static constexpr size_t kCopyBytes = 16;
 
   ctx::fiber start(int thread) {
     return ctx::fiber(std::allocator_arg, ctx::fixedsize_stack(kStackBytes), [this, thread](ctx::fiber&& main) {
@@ -187,6 +244,10 @@ class Scheduler : public FiberBlock {
   std::vector<ctx::fiber> returns_;
   std::vector<State> states_;
   std::vector<float> values_;
+  std::vector<uint32_t> exchanged_[2];
+  std::vector<unsigned char> parity_;
+  std::vector<Copies> copies_;
+  const char* fault_ = nullptr;
   std::vector<int> sequence_;
   const std::vector<std::unique_ptr<Scheduler>>* cluster_ = nullptr;
   const char* error_ = nullptr;

@@ -18,6 +18,18 @@ class FiberBlock {
   virtual void cluster_barrier(int thread) = 0;
   // Where block `rank` of the cluster has what lies at `mine` of this block's shared memory.
   virtual char* cluster_shared(char* mine, int rank) = 0;
+  // Every lane of a warp gives `count` words, kExchangeWords at most; lane l's begin at word l*kExchangeWords of what
+  // is returned, which stays until the thread's next exchange.
+  static constexpr int kExchangeWords = 8;
+  virtual const uint32_t* exchange(int thread, const uint32_t* words, int count) = 0;
+  // A copy of 16 bytes to shared memory of which the first `bytes` come from `from` and the rest are 0, that may happen
+  // at any time between here and the end of the wait for its group: until then NaN lies there, and `from` is read then.
+  virtual void async_copy(int thread, void* to, const void* from, int bytes) = 0;
+  virtual void async_commit(int thread) = 0;
+  // Waits until at most `pending` of the thread's committed groups are on their way.
+  virtual void async_wait(int thread, int pending) = 0;
+  // What the block did is wrong; the launch fails with this text.
+  virtual void fault(const char* what) = 0;
 };
 
 // Body of one thread of one block.

@@ -9,6 +9,8 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
+#include <type_traits>
 
 #include "core/block.h"
 #include "core/error.h"
@@ -26,6 +28,25 @@ struct Grid {
 };
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Bytes of shared memory that a block of this launch may ask for.
+inline int64_t shared_limit() {
+#if defined(FW_EXEC_CUDA)
+  int device = 0;
+  int bytes = 0;
+  if (cudaGetDevice(&device) == cudaSuccess &&
+      cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device) == cudaSuccess) {
+    return bytes;
+  }
+#elif defined(FW_EXEC_CHECKED)
+  // As on compute capability 9.0, unless FUSEWIRE_CHECKED_SM asks for an earlier one.
+  const char* capability = std::getenv("FUSEWIRE_CHECKED_SM");
+  if (capability != nullptr && std::atoi(capability) < 90) {
+    return (std::atoi(capability) < 80 ? 64 : 163) * 1024;
+  }
+#endif
+  return 227 * 1024;
+}
 
 #if defined(FW_EXEC_CPU)
 
@@ -165,6 +186,12 @@ fw_status with_lanes(int64_t channels, fw_address addresses, F f) {
     return lanes_fit<T>(channels, addresses) ? f(LanesTag<kLanes<T>>()) : f(LanesTag<1>());
   }
 }
+
+// The fw_dtype of a storage type.
+template <class T>
+constexpr int32_t dtype_of = sizeof(T) == 4            ? FW_F32
+                             : std::is_same_v<T, bf16> ? FW_BF16
+                                                       : FW_F16;
 
 // Calls f(T()) for the storage type of an fw_dtype.
 template <class F>

@@ -96,13 +96,37 @@ struct BoxPixels {
       });
     }
   }
+
+  // For tensor cores (operand_tile.h).
+  static constexpr int kSources = 1;
+  using State = int64_t;  // elements from src to the row's pixel
+  struct None {};
+  FW_DEVICE State state(int64_t row) const {
+    const int64_t y = image_of(row, columns);
+    return y * line + (row - y * columns) * channels;
+  }
+  FW_DEVICE int64_t column(int64_t column) const { return column; }
+  FW_DEVICE const T* base() const { return src; }
+  FW_DEVICE bool used(int) const { return true; }
+  FW_DEVICE bool plain() const { return true; }
+  FW_DEVICE const T* source(int, int64_t, State pixel, int64_t column) const { return src + pixel + column; }
+  template <int N>
+  FW_DEVICE None constants(int64_t, int) const {
+    return {};
+  }
+  template <int N>
+  FW_DEVICE Vec<N> apply(State, const None&, Vec<N> x, Vec<N>) const {
+    return x;
+  }
 };
 
 template <class T, int K, int S>
 struct ExpandedDepthwiseKernel {
   static constexpr int kThreads = 256;
   static constexpr int N = kDepthwiseLanes;
-  using Tiles = ProductTiles<BoxPixels<T>>;
+  // A tile as large as the accumulator of f32 products, whose columns are the block's group of channels.
+  using TensorTile = TensorTiles<T, BoxPixels<T>, Accumulator::kRows, Accumulator::kColumns, kThreads, N>;
+  using Tiles = std::conditional_t<kTensorCores<T>, TensorTile, ProductTiles<BoxPixels<T>>>;
 
   struct Params {
     DepthwiseShape shape;
@@ -110,22 +134,25 @@ struct ExpandedDepthwiseKernel {
     int in_channels;
     const T* src;
     WeightsLayout expand;
-    const float* packed;
+    const PackedElement<T>* packed;
     const float* expand_bias;
     const float* weights;
     const float* bias;
     T* dst;
     float* sums;
     int expand_activation, activation;
+    int stages;  // of shared memory, with tensor cores
     bool src_aligned, aligned;
   };
 
-  static int64_t shared(const Params& p) {
+  // Shared memory besides that of the tiles.
+  static int64_t other_shared(const Params& p) {
     const int64_t slots = kOneThread ? kGroup : kThreads;
-    return Tiles::shared(p.in_channels) + shared_bytes<float>(ring_elements(p.plan)) +
-           shared_bytes<int>(Accumulator::kRows) + shared_bytes<float>(int64_t(K) * K * Accumulator::kColumns) +
-           shared_bytes<float>(slots * N);
+    return shared_bytes<float>(ring_elements(p.plan)) + shared_bytes<int>(Accumulator::kRows) +
+           shared_bytes<float>(int64_t(K) * K * Accumulator::kColumns) + shared_bytes<float>(slots * N);
   }
+
+  static int64_t shared(const Params& p) { return Tiles::shared(p.in_channels, p.stages) + other_shared(p); }
 
   struct Box {
     int group, image, first_row, rows, first_column, columns, vectors;
@@ -160,7 +187,7 @@ struct ExpandedDepthwiseKernel {
     const int begin = first < 0 ? 0 : first;
     const int end = last < s.in_width ? last : s.in_width;
     BoxPixels<T> pixels{nullptr, int64_t(s.in_width) * p.in_channels, end - begin, p.in_channels, p.src_aligned};
-    Tiles product(block, pixels, p.expand, p.packed, s.channels, p.in_channels);
+    Tiles product(block, pixels, p.expand, p.packed, s.channels, p.in_channels, p.stages);
     load_weights(p, block, box, weights);
     for (int64_t i = block.thread; i < ring_elements(p.plan); i += block.threads) {
       ring[i] = 0;  // columns of padding stay so
@@ -223,7 +250,7 @@ struct ExpandedDepthwiseKernel {
         places[r] = ring_offset(p.plan, row + y, first_column + pixel + r - y * columns, 0);
       }
       product.run(block, pixel, rows, box.group, 1, [&](int, int64_t, int width) {
-        product.sum.each(block, rows, width, [&](int r, int column, auto x, int n) {
+        product.each(block, rows, width, [&](int r, int column, auto x, int n) {
           x += load_row<N>(p.expand_bias + n0 + column, n, p.aligned);
           store<N>(ring + places[r] + column / N * vector_stride(p.plan), activate(p.expand_activation, x));
         });
@@ -320,7 +347,7 @@ fw_status run_tuned(const Launcher& launcher, const ExpandedDepthwise& problem) 
   p.in_channels = int(problem.in_channels);
   p.src = reinterpret_cast<const T*>(problem.src);
   p.expand = {reinterpret_cast<const float*>(problem.expand_weights), problem.in_channels, 1};
-  p.packed = reinterpret_cast<const float*>(problem.expand_weights);
+  p.packed = reinterpret_cast<const PackedElement<T>*>(problem.expand_weights);
   p.expand_bias = reinterpret_cast<const float*>(problem.expand_bias);
   p.weights = reinterpret_cast<const float*>(problem.weights);
   p.bias = reinterpret_cast<const float*>(problem.bias);
@@ -328,9 +355,10 @@ fw_status run_tuned(const Launcher& launcher, const ExpandedDepthwise& problem) 
   p.sums = reinterpret_cast<float*>(problem.sums);
   p.expand_activation = problem.expand_activation;
   p.activation = problem.activation;
-  p.src_aligned = problem.in_channels % 4 == 0 && problem.src % 16 == 0;
+  p.src_aligned = rows_aligned<T>(problem.in_channels, problem.src);
   p.aligned = s.channels % 4 == 0 &&
               (problem.expand_bias | problem.weights | problem.bias | problem.dst | problem.sums) % 16 == 0;
+  p.stages = Kernel::Tiles::stages_for(Kernel::other_shared(p));
   const int64_t blocks = int64_t(s.batch) * p.plan.chunks() * p.plan.groups;
   return launch<Kernel>(launcher, {blocks}, Kernel::shared(p), p);
 }

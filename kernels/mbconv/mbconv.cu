@@ -54,23 +54,16 @@ fw_status project(const Launcher& launcher, const fw_gated_pointwise& p, fw_addr
                              reinterpret_cast<const float*>(gate),
                              p.pixels,
                              p.in_channels,
-                             p.in_channels % 4 == 0 && (src | gate) % 16 == 0};
+                             rows_aligned<T>(p.in_channels, src | gate)};
     const Epilogue<T> epilogue{reinterpret_cast<T*>(dst),
                                nullptr,
                                reinterpret_cast<const T*>(residual),
                                reinterpret_cast<const float*>(bias),
                                p.out_channels,
                                p.activation,
-                               p.out_channels % 4 == 0 && (bias | residual | dst) % 16 == 0};
-    return ProductKernel<T, NormedRows<T>>::run_all(launcher,
-                                                    {left,
-                                                     {reinterpret_cast<const float*>(packed), p.in_channels, 1},
-                                                     reinterpret_cast<const float*>(packed),
-                                                     epilogue,
-                                                     rows,
-                                                     p.out_channels,
-                                                     p.in_channels,
-                                                     1});
+                               rows_aligned<T>(p.out_channels, bias | residual | dst)};
+    return product<T>(launcher, left, {reinterpret_cast<const float*>(packed), p.in_channels, 1}, packed, epilogue,
+                      rows, p.in_channels, p.out_channels);
   });
 }
 

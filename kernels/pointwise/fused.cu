@@ -21,8 +21,8 @@ int64_t rows_of(const fw_fused_pointwise& p) { return p.batch * p.pixels; }
 // Packed weights or partial gradients come first in the workspace, then the moments.
 int64_t moments_offset(const fw_fused_pointwise& p) {
   const int64_t bytes =
-      product_workspace(GradientChunks(rows_of(p), p.out_channels, p.in_channels), p.out_channels, p.in_channels,
-                        {{p.in_channels, p.out_channels}, {p.out_channels, p.in_channels}});
+      product_workspace(GradientChunks(rows_of(p), p.out_channels, p.in_channels, p.dtype), p.out_channels,
+                        p.in_channels, p.dtype, {{p.in_channels, p.out_channels}, {p.out_channels, p.in_channels}});
   if (!kGradientsInOnePass) {
     return bytes;
   }
@@ -31,7 +31,8 @@ int64_t moments_offset(const fw_fused_pointwise& p) {
 }
 
 int64_t workspace_bytes(const fw_fused_pointwise& p) {
-  return moments_offset(p) + Moments::bytes(StatisticsChunks(rows_of(p)).chunks, p.out_channels);
+  return moments_offset(p) +
+         Moments::bytes(StatisticsChunks(rows_of(p), p.out_channels, p.dtype).chunks, p.out_channels);
 }
 
 template <class T>
@@ -41,7 +42,7 @@ NormedRows<T> source(const fw_fused_pointwise& p, fw_address src, fw_address in_
           reinterpret_cast<const float*>(gate),
           p.pixels,
           p.in_channels,
-          p.in_channels % 4 == 0 && (src | in_norm | gate) % 16 == 0};
+          rows_aligned<T>(p.in_channels, src | in_norm | gate)};
 }
 
 // The gradient of the raw result.
@@ -55,7 +56,7 @@ NormGradientRows<T> result_gradient(const fw_fused_pointwise& p, fw_address diff
           reinterpret_cast<const float*>(image_scale),
           p.pixels,
           p.out_channels,
-          p.out_channels % 4 == 0 && (diff_out | dst | out_norm | out_gradient) % 16 == 0};
+          rows_aligned<T>(p.out_channels, diff_out | dst | out_norm | out_gradient)};
 }
 
 // What is done with the gradient of the source.
@@ -67,18 +68,16 @@ Epilogue<T> source_gradient(const fw_fused_pointwise& p, fw_address addend, fw_a
           nullptr,
           p.in_channels,
           FW_IDENTITY,
-          p.in_channels % 4 == 0 && (diff_src | addend) % 16 == 0};
+          rows_aligned<T>(p.in_channels, diff_src | addend)};
 }
 
 fw_status forward(const Launcher& launcher, const fw_fused_pointwise& p, fw_address src, fw_address in_norm,
                   fw_address gate, fw_address weights, fw_address gamma, fw_address beta, fw_address running_mean,
                   fw_address running_var, fw_address dst, fw_address out_norm, fw_address workspace) {
   const WeightsLayout layout{reinterpret_cast<const float*>(weights), p.in_channels, 1};
-  if (kOneThread) {
-    FW_TRY(pack(launcher, layout, p.in_channels, p.out_channels, workspace));
-  }
   return with_dtype(p.dtype, [&](auto t) {
     using T = decltype(t);
+    FW_TRY(pack_weights<T>(launcher, layout, p.in_channels, p.out_channels, workspace));
     return product_with_statistics<T>(launcher, source<T>(p, src, in_norm, gate), layout, workspace, rows_of(p),
                                       p.in_channels, p.out_channels, dst,
                                       {gamma, beta, running_mean, running_var, p.epsilon, p.momentum}, out_norm,
@@ -90,15 +89,11 @@ fw_status backward_data(const Launcher& launcher, const fw_fused_pointwise& p, f
                         fw_address image_scale, fw_address dst, fw_address out_norm, fw_address out_gradient,
                         fw_address weights, fw_address addend, fw_address diff_src, fw_address workspace) {
   const WeightsLayout layout{reinterpret_cast<const float*>(weights), 1, p.in_channels};
-  if (kOneThread) {
-    FW_TRY(pack(launcher, layout, p.out_channels, p.in_channels, workspace));
-  }
   return with_dtype(p.dtype, [&](auto t) {
     using T = decltype(t);
-    return ProductKernel<T, NormGradientRows<T>>::run_all(
-        launcher, {result_gradient<T>(p, diff_out, image_scale, dst, out_norm, out_gradient), layout,
-                   reinterpret_cast<const float*>(workspace), source_gradient<T>(p, addend, diff_src), rows_of(p),
-                   p.in_channels, p.out_channels, 1});
+    FW_TRY(pack_weights<T>(launcher, layout, p.out_channels, p.in_channels, workspace));
+    return product<T>(launcher, result_gradient<T>(p, diff_out, image_scale, dst, out_norm, out_gradient), layout,
+                      workspace, source_gradient<T>(p, addend, diff_src), rows_of(p), p.out_channels, p.in_channels);
   });
 }
 
@@ -108,9 +103,9 @@ fw_status backward_weights(const Launcher& launcher, const fw_fused_pointwise& p
                            fw_address workspace) {
   return with_dtype(p.dtype, [&](auto t) {
     using T = decltype(t);
-    return weights_gradient(launcher, result_gradient<T>(p, diff_out, image_scale, dst, out_norm, out_gradient),
-                            source<T>(p, src, in_norm, gate), rows_of(p), p.out_channels, p.in_channels, diff_weights,
-                            0, workspace);
+    return weights_gradient<T>(launcher, result_gradient<T>(p, diff_out, image_scale, dst, out_norm, out_gradient),
+                               source<T>(p, src, in_norm, gate), rows_of(p), p.out_channels, p.in_channels,
+                               diff_weights, 0, workspace);
   });
 }
 

@@ -26,29 +26,31 @@ WeightsLayout backward_layout(const fw_pointwise& p, fw_address weights) {
 }
 
 int64_t pointwise_packed_bytes(const fw_pointwise& p) {
-  return packed_elements(p.in_channels, p.out_channels) * int64_t(sizeof(float));
+  const int64_t bytes = product_weights_bytes(p.dtype, p.in_channels, p.out_channels);
+  return bytes > 0 ? bytes : p.in_channels * p.out_channels * int64_t(sizeof(float));
 }
 
 int64_t pointwise_workspace(const fw_pointwise& p) {
-  return product_workspace(GradientChunks(p.rows, p.out_channels, p.in_channels), p.out_channels, p.in_channels,
-                           {{p.in_channels, p.out_channels}, {p.out_channels, p.in_channels}});
+  return product_workspace(GradientChunks(p.rows, p.out_channels, p.in_channels, p.dtype), p.out_channels,
+                           p.in_channels, p.dtype, {{p.in_channels, p.out_channels}, {p.out_channels, p.in_channels}});
 }
 
-// A GPU loads tiles from the weights as they are, so there packing is a copy.
+// A GPU's products of f32 load tiles from the weights as they are, so there packing is a copy.
 fw_status pointwise_pack(const Launcher& launcher, const fw_pointwise& p, fw_address weights, fw_address packed) {
-  if constexpr (kOneThread) {
-    return pack(launcher, forward_layout(p, weights), p.in_channels, p.out_channels, packed);
-  } else {
+  if (product_weights_bytes(p.dtype, p.in_channels, p.out_channels) == 0) {
     return convert(launcher, FW_F32, weights, FW_F32, packed, p.in_channels * p.out_channels);
   }
+  return with_dtype(p.dtype, [&](auto t) {
+    return pack_weights<decltype(t)>(launcher, forward_layout(p, weights), p.in_channels, p.out_channels, packed);
+  });
 }
 
 // The product with everything but the weights' packing.
 template <class T>
-fw_status product(const Launcher& launcher, const Rows<T>& left, const WeightsLayout& layout, fw_address packed,
-                  int64_t rows, int64_t depth, int64_t columns, int activation, fw_address bias, fw_address residual,
-                  fw_address dst, fw_address raw) {
-  const bool aligned = columns % 4 == 0 && (bias | residual | dst | raw) % 16 == 0;
+fw_status rows_product(const Launcher& launcher, const Rows<T>& left, const WeightsLayout& layout, fw_address packed,
+                       int64_t rows, int64_t depth, int64_t columns, int activation, fw_address bias,
+                       fw_address residual, fw_address dst, fw_address raw) {
+  const bool aligned = rows_aligned<T>(columns, bias | residual | dst | raw);
   const Epilogue<T> epilogue{reinterpret_cast<T*>(dst),
                              reinterpret_cast<T*>(raw),
                              reinterpret_cast<const T*>(residual),
@@ -56,41 +58,39 @@ fw_status product(const Launcher& launcher, const Rows<T>& left, const WeightsLa
                              columns,
                              activation,
                              aligned};
-  return ProductKernel<T, Rows<T>>::run_all(
-      launcher, {left, layout, reinterpret_cast<const float*>(packed), epilogue, rows, columns, depth, 1});
+  return product<T>(launcher, left, layout, packed, epilogue, rows, depth, columns);
 }
 
 template <class T>
 Rows<T> rows_of(fw_address src, fw_address raw, int64_t columns, int activation) {
   return {reinterpret_cast<const T*>(src), reinterpret_cast<const T*>(raw), columns, activation,
-          columns % 4 == 0 && (src | raw) % 16 == 0};
+          rows_aligned<T>(columns, src | raw)};
 }
 
 fw_status pointwise_forward(const Launcher& launcher, const fw_pointwise& p, fw_address src, fw_address weights,
                             fw_address bias, fw_address residual, fw_address dst, fw_address raw,
                             fw_address workspace) {
-  fw_address packed = weights;
-  if (kOneThread && p.packed == 0) {
-    FW_TRY(pack(launcher, forward_layout(p, weights), p.in_channels, p.out_channels, workspace));
-    packed = workspace;
-  }
   return with_dtype(p.dtype, [&](auto t) {
     using T = decltype(t);
-    return product<T>(launcher, rows_of<T>(src, 0, p.in_channels, FW_IDENTITY), forward_layout(p, weights), packed,
-                      p.rows, p.in_channels, p.out_channels, p.activation, bias, residual, dst, raw);
+    const WeightsLayout layout = forward_layout(p, weights);
+    if (p.packed == 0) {
+      FW_TRY(pack_weights<T>(launcher, layout, p.in_channels, p.out_channels, workspace));
+    }
+    return rows_product<T>(launcher, rows_of<T>(src, 0, p.in_channels, FW_IDENTITY), layout,
+                           p.packed == 0 ? workspace : weights, p.rows, p.in_channels, p.out_channels, p.activation,
+                           bias, residual, dst, raw);
   });
 }
 
 fw_status pointwise_backward_data(const Launcher& launcher, const fw_pointwise& p, fw_address diff_dst,
                                   fw_address weights, fw_address raw, fw_address addend, fw_address diff_src,
                                   fw_address workspace) {
-  if (kOneThread) {
-    FW_TRY(pack(launcher, backward_layout(p, weights), p.out_channels, p.in_channels, workspace));
-  }
   return with_dtype(p.dtype, [&](auto t) {
     using T = decltype(t);
-    return product<T>(launcher, rows_of<T>(diff_dst, raw, p.out_channels, p.activation), backward_layout(p, weights),
-                      workspace, p.rows, p.out_channels, p.in_channels, FW_IDENTITY, 0, addend, diff_src, 0);
+    const WeightsLayout layout = backward_layout(p, weights);
+    FW_TRY(pack_weights<T>(launcher, layout, p.out_channels, p.in_channels, workspace));
+    return rows_product<T>(launcher, rows_of<T>(diff_dst, raw, p.out_channels, p.activation), layout, workspace, p.rows,
+                           p.out_channels, p.in_channels, FW_IDENTITY, 0, addend, diff_src, 0);
   });
 }
 
@@ -99,9 +99,9 @@ fw_status pointwise_backward_weights(const Launcher& launcher, const fw_pointwis
                                      fw_address workspace) {
   return with_dtype(p.dtype, [&](auto t) {
     using T = decltype(t);
-    return weights_gradient(launcher, rows_of<T>(diff_dst, raw, p.out_channels, p.activation),
-                            rows_of<T>(src, 0, p.in_channels, FW_IDENTITY), p.rows, p.out_channels, p.in_channels,
-                            diff_weights, diff_bias, workspace);
+    return weights_gradient<T>(launcher, rows_of<T>(diff_dst, raw, p.out_channels, p.activation),
+                               rows_of<T>(src, 0, p.in_channels, FW_IDENTITY), p.rows, p.out_channels, p.in_channels,
+                               diff_weights, diff_bias, workspace);
   });
 }
 

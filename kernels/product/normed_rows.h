@@ -4,6 +4,7 @@
 
 #include "core/access.h"
 #include "norm/norm.h"
+#include "product/operand_tile.h"
 
 namespace fusewire::FW_EXEC {
 
@@ -62,6 +63,34 @@ struct NormedRows {
                       return gate == nullptr ? y : y * load_row<N>(gate + image * columns + column, n, aligned);
                     });
   }
+
+  // For tensor cores (operand_tile.h).
+  static constexpr int kSources = 1;
+  using State = int;  // the row's image
+  template <int N>
+  struct Constants {
+    NormVector<N> norm;
+    int64_t column;
+    int n;
+  };
+  FW_DEVICE State state(int64_t row) const { return gate == nullptr ? 0 : int(image_of(row, pixels)); }
+  FW_DEVICE int64_t column(int64_t column) const { return column; }
+  FW_DEVICE const T* base() const { return src; }
+  FW_DEVICE bool used(int) const { return true; }
+  FW_DEVICE bool plain() const { return !norm.present() && gate == nullptr; }
+  FW_DEVICE const T* source(int, int64_t row, State, int64_t column) const { return src + row * columns + column; }
+  template <int N>
+  FW_DEVICE Constants<N> constants(int64_t column, int n) const {
+    const Vec<N> none(0.0f);
+    return {norm.present() ? norm.vector<N>(column, n, aligned) : NormVector<N>{none, none, none}, column, n};
+  }
+  template <int N>
+  FW_DEVICE Vec<N> apply(State image, const Constants<N>& c, Vec<N> x, Vec<N>) const {
+    if (norm.present()) {
+      x = activate(norm.activation, c.norm.apply(x));
+    }
+    return gate == nullptr ? x : x * load_row<N>(gate + image * columns + c.column, c.n, aligned);
+  }
 };
 
 // The gradient of a raw tensor `raw` from `diff`, the gradient of its norm: scale*image_scale*diff + slope*(raw-mean) +
@@ -87,6 +116,28 @@ struct NormGradientRows {
                       const Vec<N> x = load_row<N>(raw + at, n, aligned);
                       return norm.gradient_vector<N>(gradient, column, n, aligned).apply(g, x);
                     });
+  }
+
+  // For tensor cores (operand_tile.h).
+  static constexpr int kSources = 2;
+  using State = float;  // the scale of the row's image
+  FW_DEVICE State state(int64_t row) const {
+    return image_scale == nullptr ? 1.0f : image_scale[image_of(row, pixels)];
+  }
+  FW_DEVICE int64_t column(int64_t column) const { return column; }
+  FW_DEVICE const T* base() const { return diff; }
+  FW_DEVICE bool used(int) const { return true; }
+  FW_DEVICE bool plain() const { return false; }
+  FW_DEVICE const T* source(int i, int64_t row, State, int64_t column) const {
+    return (i == 0 ? diff : raw) + row * columns + column;
+  }
+  template <int N>
+  FW_DEVICE NormGradientVector<N> constants(int64_t column, int n) const {
+    return norm.gradient_vector<N>(gradient, column, n, aligned);
+  }
+  template <int N>
+  FW_DEVICE Vec<N> apply(State scale, const NormGradientVector<N>& c, Vec<N> x, Vec<N> y) const {
+    return c.apply(x * scale, y);
   }
 };
 

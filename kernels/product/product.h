@@ -3,11 +3,15 @@
 // weights (depth, columns), dst (rows, columns).
 //   Reads a once per block of columns and b once per block of rows (on a CPU a block owns all columns where there are
 //   rows enough, and packs its part of a once); writes dst once.
-//   A block owns Accumulator::kRows rows and column_tiles tiles of Accumulator::kColumns columns.
+//   A block owns kRows rows and column_tiles tiles of kColumns columns of its Tiles: TensorTiles (tensor_tiles.h) where
+//   tensor cores multiply the storage type, else ProductTiles.
 #pragma once
 
-#include "core/tile.h"
+#include <type_traits>
+
 #include "core/access.h"
+#include "core/tile.h"
+#include "product/tensor_tiles.h"
 #include "product/weights.h"
 
 namespace fusewire::FW_EXEC {
@@ -75,6 +79,8 @@ template <class Left>
 struct ProductTiles {
   static constexpr int kRows = Accumulator::kRows;
   static constexpr int kColumns = Accumulator::kColumns;
+  static constexpr int kEmit = Accumulator::kEmit;
+  static constexpr int kThreads = 256;
 
   // Row length of the panel of a: whole vectors, and rows not a power of two apart.
   FW_HOST_DEVICE static int panel_ld(int64_t depth) {
@@ -84,7 +90,8 @@ struct ProductTiles {
     const int64_t most = depth < Accumulator::kMaxDepth ? depth : Accumulator::kMaxDepth;
     return int((most + 15) / 16 * 16 + 16);
   }
-  static int64_t shared(int64_t depth) {
+  static int stages_for(int64_t) { return 1; }
+  static int64_t shared(int64_t depth, int) {
     return shared_bytes<float>(int64_t(kRows) * panel_ld(depth)) + Weights::kSharedBytes +
            shared_bytes<char>(Accumulator::kSharedBytes);
   }
@@ -98,7 +105,7 @@ struct ProductTiles {
   Accumulator sum;
 
   FW_DEVICE ProductTiles(Block& block, const Left& operand, const WeightsLayout& layout, const float* packed,
-                         int64_t all_columns, int64_t all_depth)
+                         int64_t all_columns, int64_t all_depth, int)
       : left(operand),
         weights(layout, packed, all_depth, all_columns),
         columns(all_columns),
@@ -107,6 +114,12 @@ struct ProductTiles {
         panel(block.shared<float>(int64_t(kRows) * ld)),
         scratch(weights.scratch(block)),
         sum(block) {}
+
+  // f(row, column, values, n) for every kEmit columns of the last tile's result: n of the lanes count.
+  template <class F>
+  FW_DEVICE void each(const Block& block, int rows, int width, F f) const {
+    sum.each(block, rows, width, f);
+  }
 
   // Rows [row0, row0 + rows) with `tiles` tiles of columns from first_tile on; emit(tile, n0, width) is called with
   // each tile's result in `sum`.
@@ -147,52 +160,78 @@ struct ProductTiles {
   }
 };
 
-// Tiles of columns per block. A CPU block takes all columns, so that a's prologue runs once, unless there would be too
-// few blocks for the cores; the split depends on the shape alone.
-inline int column_tiles_per_block(int64_t row_blocks, int64_t columns) {
-  constexpr int64_t kEnoughBlocks = 16;
-  const int64_t tiles = ceil_div(columns, Accumulator::kColumns);
-  const int64_t splits = kOneThread ? ceil_div(kEnoughBlocks, row_blocks > 0 ? row_blocks : 1) : tiles;
-  return int(ceil_div(tiles, splits < tiles ? splits : tiles));
-}
+template <class T, class Left>
+using TilesOf = std::conditional_t<kTensorCores<T>, TensorTiles<T, Left>, ProductTiles<Left>>;
+// What packed weights consist of.
+template <class T>
+using PackedElement = std::conditional_t<kTensorCores<T>, T, float>;
+
+// A product's blocks. On a GPU those that share rows are neighbours: the rows come from memory once and for the other
+// blocks from the L2 cache. On a CPU a block takes all columns, so that a's prologue runs once, unless there would be
+// too few blocks for the cores; the split depends on the shape alone.
+struct ProductGrid {
+  int64_t row_blocks;
+  int column_blocks;
+  int column_tiles;  // of a block
+
+  ProductGrid(int64_t all_row_blocks, int64_t columns, int tile_columns) : row_blocks(all_row_blocks) {
+    constexpr int64_t kEnoughBlocks = 16;
+    const int64_t tiles = ceil_div(columns, tile_columns);
+    const int64_t splits = kOneThread ? ceil_div(kEnoughBlocks, row_blocks > 0 ? row_blocks : 1) : tiles;
+    column_tiles = int(ceil_div(tiles, splits < tiles ? splits : tiles));
+    column_blocks = int(ceil_div(tiles, column_tiles));
+  }
+
+  Grid grid() const { return kOneThread ? Grid{row_blocks, column_blocks} : Grid{row_blocks * column_blocks}; }
+  FW_DEVICE int64_t row_block(const Block& block) const { return kOneThread ? block.x : block.x / column_blocks; }
+  FW_DEVICE int64_t column_block(const Block& block) const { return kOneThread ? block.y : block.x % column_blocks; }
+};
 
 template <class T, class Left>
 struct ProductKernel {
+  using Tiles = TilesOf<T, Left>;
   struct Params {
     Left left;
     WeightsLayout weights;
-    const float* packed;  // or nullptr where tiles are loaded
+    const PackedElement<T>* packed;  // or nullptr where tiles are loaded
     Epilogue<T> epilogue;
     int64_t rows, columns, depth;
-    int column_tiles;  // per block
+    ProductGrid blocks;
+    int stages;  // of shared memory, with tensor cores
   };
-  static constexpr int kThreads = 256;
-  using Tiles = ProductTiles<Left>;
+  static constexpr int kThreads = Tiles::kThreads;
 
   FW_DEVICE static void run(const Params& p, Block& block) {
-    Tiles tiles(block, p.left, p.weights, p.packed, p.columns, p.depth);
-    const int64_t row0 = block.x * Tiles::kRows;
+    Tiles tiles(block, p.left, p.weights, p.packed, p.columns, p.depth, p.stages);
+    const int64_t row0 = p.blocks.row_block(block) * Tiles::kRows;
     const int rows = p.rows - row0 < Tiles::kRows ? int(p.rows - row0) : Tiles::kRows;
     const bool plain = p.epilogue.plain();
-    tiles.run(block, row0, rows, block.y * p.column_tiles, p.column_tiles, [&](int, int64_t n0, int width) {
+    const int64_t first_tile = p.blocks.column_block(block) * p.blocks.column_tiles;
+    tiles.run(block, row0, rows, first_tile, p.blocks.column_tiles, [&](int, int64_t n0, int width) {
       if (plain) {
-        tiles.sum.each(block, rows, width, [&](int row, int column, auto x, int n) {
-          p.epilogue.template store_plain<Accumulator::kEmit>(row0 + row, n0 + column, x, n);
+        tiles.each(block, rows, width, [&](int row, int column, auto x, int n) {
+          p.epilogue.template store_plain<Tiles::kEmit>(row0 + row, n0 + column, x, n);
         });
       } else {
-        tiles.sum.each(block, rows, width, [&](int row, int column, auto x, int n) {
-          p.epilogue.template store_tile<Accumulator::kEmit>(row0 + row, n0 + column, x, n);
+        tiles.each(block, rows, width, [&](int row, int column, auto x, int n) {
+          p.epilogue.template store_tile<Tiles::kEmit>(row0 + row, n0 + column, x, n);
         });
       }
     });
   }
-
-  static fw_status run_all(const Launcher& launcher, Params p) {
-    const int64_t row_blocks = ceil_div(p.rows, Tiles::kRows);
-    p.column_tiles = column_tiles_per_block(row_blocks, p.columns);
-    const int64_t tiles = ceil_div(p.columns, Tiles::kColumns);
-    return launch<ProductKernel>(launcher, {row_blocks, ceil_div(tiles, p.column_tiles)}, Tiles::shared(p.depth), p);
-  }
 };
+
+// packed: weights as pack_weights<T> left them.
+template <class T, class Left>
+fw_status product(const Launcher& launcher, const Left& left, const WeightsLayout& layout, fw_address packed,
+                  const Epilogue<T>& epilogue, int64_t rows, int64_t depth, int64_t columns) {
+  using Kernel = ProductKernel<T, Left>;
+  using Tiles = typename Kernel::Tiles;
+  const ProductGrid blocks(ceil_div(rows, Tiles::kRows), columns, Tiles::kColumns);
+  const int stages = Tiles::stages_for(0);
+  return launch<Kernel>(launcher, blocks.grid(), Tiles::shared(depth, stages),
+                        {left, layout, reinterpret_cast<const PackedElement<T>*>(packed), epilogue, rows, columns,
+                         depth, blocks, stages});
+}
 
 }  // namespace fusewire::FW_EXEC

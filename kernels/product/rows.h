@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/access.h"
+#include "product/operand_tile.h"
 
 namespace fusewire::FW_EXEC {
 
@@ -34,6 +35,27 @@ struct Rows {
         load_vector<N>(row0 + r, column0 + v * N, columns - v * N, panel + r * ld + v * N);
       }
     }
+  }
+
+  // For tensor cores (operand_tile.h).
+  static constexpr int kSources = 2;
+  struct None {};
+  using State = None;
+  FW_DEVICE State state(int64_t) const { return {}; }
+  FW_DEVICE int64_t column(int64_t column) const { return column; }
+  FW_DEVICE const T* base() const { return src; }
+  FW_DEVICE bool used(int i) const { return i == 0 || raw != nullptr; }
+  FW_DEVICE bool plain() const { return raw == nullptr; }
+  FW_DEVICE const T* source(int i, int64_t row, const State&, int64_t column) const {
+    return (i == 0 ? src : raw) + row * columns + column;
+  }
+  template <int N>
+  FW_DEVICE None constants(int64_t, int) const {
+    return {};
+  }
+  template <int N>
+  FW_DEVICE Vec<N> apply(const State&, const None&, Vec<N> x, Vec<N> y) const {
+    return x * activate_gradient(activation, y);
   }
 
  private:

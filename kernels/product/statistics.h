@@ -2,11 +2,13 @@
 // dst = a * b with the moments of dst's columns in the epilogue, for the BatchNorm that follows: as product.h
 // otherwise. A block owns a chunk of rows, several panels of them, so that the moments are few beside dst. Every thread
 // sums the stored values of its rows relative to the first of them; the threads that share columns are merged at the
-// end, in their order.
+// end, in their order. With tensor cores all threads' sums are relative to the chunk's first row, and each panel's are
+// added up at once (tensor_statistics.h).
 #pragma once
 
 #include "norm/norm.h"
 #include "product/product.h"
+#include "product/tensor_statistics.h"
 
 namespace fusewire::FW_EXEC {
 
@@ -14,7 +16,17 @@ namespace fusewire::FW_EXEC {
 struct StatisticsChunks {
   int64_t chunks, rows_per_chunk;
 
-  explicit StatisticsChunks(int64_t rows) {
+  StatisticsChunks(int64_t rows, int64_t columns, int32_t dtype) {
+    if (!kOneThread && dtype != FW_F32) {
+      // Moments are 8 bytes per column beside a panel's 256: enough blocks for two waves on a large GPU come first.
+      constexpr int64_t kRows = TensorPanel::kRows;
+      constexpr int64_t kBlocks = 528;
+      const int64_t panels = ceil_div(rows, kRows);
+      const int64_t wanted = ceil_div(kBlocks, ceil_div(columns, TensorPanel::kColumns));
+      rows_per_chunk = ceil_div(panels > 0 ? panels : 1, wanted) * kRows;
+      chunks = ceil_div(rows, rows_per_chunk);
+      return;
+    }
     constexpr int64_t kPanels = 8;                       // of a chunk, at least
     constexpr int64_t kChunks = kOneThread ? 64 : 2048;  // at most
     const int64_t panels = ceil_div(rows, Accumulator::kRows);
@@ -25,18 +37,8 @@ struct StatisticsChunks {
 };
 
 template <class T, class Left>
-struct StatisticsProductKernel {
-  struct Params {
-    Left left;
-    WeightsLayout weights;
-    const float* packed;  // or nullptr where tiles are loaded
-    T* dst;
-    Moments moments;
-    int64_t rows, rows_per_chunk, columns, depth;
-    int column_tiles;  // per block
-    bool aligned;
-  };
-  static constexpr int kThreads = 256;
+struct StatisticsProduct {
+  using Params = StatisticsParams<T, Left>;
   static constexpr int N = Accumulator::kEmit;
   using Tiles = ProductTiles<Left>;
 
@@ -46,15 +48,23 @@ struct StatisticsProductKernel {
     return shared_bytes<float>(int64_t(kSums) * Accumulator::kRowGroups * column_tiles * Tiles::kColumns);
   }
 
+  static int stages_for() { return 1; }
+  static int64_t shared(const Params& p) {
+    return Tiles::shared(p.depth, p.stages) + sums_shared(p.blocks.column_tiles);
+  }
+
   FW_DEVICE static void run(const Params& p, Block& block) {
-    const int width = p.column_tiles * Tiles::kColumns;
+    const int width = p.blocks.column_tiles * Tiles::kColumns;
+    const int64_t chunk = p.blocks.row_block(block);
+    const int64_t column_block = p.blocks.column_block(block);
+    const int64_t first_tile = column_block * p.blocks.column_tiles;
     float* sums = block.template shared<float>(int64_t(kSums) * Accumulator::kRowGroups * width);
-    Tiles tiles(block, p.left, p.weights, p.packed, p.columns, p.depth);
-    const int64_t begin = block.x * p.rows_per_chunk;
+    Tiles tiles(block, p.left, p.weights, p.packed, p.columns, p.depth, p.stages);
+    const int64_t begin = chunk * p.rows_per_chunk;
     const int64_t end = begin + p.rows_per_chunk < p.rows ? begin + p.rows_per_chunk : p.rows;
     for (int64_t row0 = begin; row0 < end; row0 += Tiles::kRows) {
       const int rows = end - row0 < Tiles::kRows ? int(end - row0) : Tiles::kRows;
-      tiles.run(block, row0, rows, block.y * p.column_tiles, p.column_tiles, [&](int tile, int64_t n0, int columns) {
+      tiles.run(block, row0, rows, first_tile, p.blocks.column_tiles, [&](int tile, int64_t n0, int columns) {
         float* group = sums + (int64_t(Accumulator::row_group(block)) * width + tile * Tiles::kColumns) * kSums;
         tiles.sum.each_column(block, rows, columns, [&](int first, int count, int column, int n, auto value) {
           T* dst = p.dst + (row0 + first) * p.columns + n0 + column;
@@ -83,9 +93,9 @@ struct StatisticsProductKernel {
       });
     }
     block.sync();
-    merge_groups(p, block, begin, end, width, sums);
-    if (block.thread == 0 && block.y == 0) {
-      p.moments.set_count(block.x, float(end - begin));
+    merge_groups(p, block, chunk, column_block * width, begin, end, width, sums);
+    if (block.thread == 0 && column_block == 0) {
+      p.moments.set_count(chunk, float(end - begin));
     }
   }
 
@@ -115,9 +125,8 @@ struct StatisticsProductKernel {
     return int(panels * Accumulator::kThreadRows + last);
   }
 
-  FW_DEVICE static void merge_groups(const Params& p, const Block& block, int64_t begin, int64_t end, int width,
-                                     const float* sums) {
-    const int64_t n0 = block.y * width;
+  FW_DEVICE static void merge_groups(const Params& p, const Block& block, int64_t chunk, int64_t n0, int64_t begin,
+                                     int64_t end, int width, const float* sums) {
     const int columns = p.columns - n0 < width ? int(p.columns - n0) : width;
     for (int column = block.thread * N; column < columns; column += block.threads * N) {
       const int n = columns - column < N ? columns - column : N;
@@ -144,26 +153,41 @@ struct StatisticsProductKernel {
           deviations += max(Vec<N>(0.0f), load<N>(g + 2 * N) - total * here) + d * d * float(count);
         }
       }
-      p.moments.template set_merged<N>(block.x, n0 + column, n, first + mean, deviations, p.aligned);
+      p.moments.template set_merged<N>(chunk, n0 + column, n, first + mean, deviations, p.aligned);
     }
   }
 };
 
-// dst = left * weights and norm from its columns' moments; `packed` as ProductKernel's, moments in the workspace.
+template <class T, class Left>
+struct StatisticsProductKernel {
+  using Product = std::conditional_t<kTensorCores<T>, TensorStatisticsProduct<T, Left>, StatisticsProduct<T, Left>>;
+  using Params = StatisticsParams<T, Left>;
+  static constexpr int kThreads = Product::Tiles::kThreads;
+  FW_DEVICE static void run(const Params& p, Block& block) { Product::run(p, block); }
+};
+
+// dst = left * weights and norm from its columns' moments; `packed` as pack_weights<T> left them, moments in the
+// workspace.
 template <class T, class Left>
 fw_status product_with_statistics(const Launcher& launcher, const Left& left, const WeightsLayout& layout,
                                   fw_address packed, int64_t rows, int64_t depth, int64_t columns, fw_address dst,
                                   const NormParameters& parameters, fw_address norm, fw_address moments) {
   using Kernel = StatisticsProductKernel<T, Left>;
-  const StatisticsChunks cut(rows);
+  const StatisticsChunks cut(rows, columns, dtype_of<T>);
   const Moments out{reinterpret_cast<float*>(moments), cut.chunks, columns};
-  const int column_tiles = column_tiles_per_block(cut.chunks, columns);
-  const int64_t tiles = ceil_div(columns, Accumulator::kColumns);
-  const int64_t shared = Kernel::Tiles::shared(depth) + Kernel::sums_shared(column_tiles);
-  const bool aligned = columns % 4 == 0 && (dst | moments) % 16 == 0;
-  FW_TRY(launch<Kernel>(launcher, {cut.chunks, ceil_div(tiles, column_tiles)}, shared,
-                        {left, layout, reinterpret_cast<const float*>(packed), reinterpret_cast<T*>(dst), out, rows,
-                         cut.rows_per_chunk, columns, depth, column_tiles, aligned}));
+  const typename Kernel::Params params{left,
+                                       layout,
+                                       reinterpret_cast<const PackedElement<T>*>(packed),
+                                       reinterpret_cast<T*>(dst),
+                                       out,
+                                       rows,
+                                       cut.rows_per_chunk,
+                                       columns,
+                                       depth,
+                                       ProductGrid(cut.chunks, columns, Kernel::Product::Tiles::kColumns),
+                                       Kernel::Product::stages_for(),
+                                       rows_aligned<T>(columns, dst | moments)};
+  FW_TRY(launch<Kernel>(launcher, params.blocks.grid(), Kernel::Product::shared(params), params));
   return merge_moments(launcher, out, rows, parameters, norm);
 }
 

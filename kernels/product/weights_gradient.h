@@ -10,6 +10,7 @@
 
 #include "core/access.h"
 #include "core/tile.h"
+#include "product/tensor_gradient.h"
 #include "product/weights.h"
 
 namespace fusewire::FW_EXEC {
@@ -17,23 +18,15 @@ namespace fusewire::FW_EXEC {
 constexpr int kGradientRowStep = kOneThread ? 64 : 16;
 
 template <class Left, class Right>
-struct WeightsGradientKernel {
-  struct Params {
-    Left left;
-    Right right;
-    float* partial;  // (chunks, out, in)
-    float* bias;     // (chunks, out) or nullptr
-    int64_t rows, rows_per_chunk, out, in;
-    int out_tiles;  // of a block: the right operand's prologue runs once for all of them
-    int out_blocks;
-    bool aligned;
-  };
+struct WeightsGradient {
+  using Params = GradientParams<Left, Right>;
   static constexpr int kThreads = 256;
   static constexpr int kRows = Accumulator::kRows;
   static constexpr int kColumns = Accumulator::kColumns;
   static constexpr int kSteps = kGradientRowStep;
 
-  static int64_t shared(int out_tiles) {
+  static int stages_for() { return 1; }
+  static int64_t shared(int out_tiles, int) {
     return shared_bytes<float>(int64_t(kSteps) * kRows) + shared_bytes<float>(int64_t(kSteps) * kColumns) +
            shared_bytes<float>(int64_t(out_tiles) * kRows) + Accumulators::shared(out_tiles);
   }
@@ -114,6 +107,15 @@ struct WeightsGradientKernel {
   }
 };
 
+template <class T, class Left, class Right>
+struct WeightsGradientKernel {
+  using Gradient =
+      std::conditional_t<kTensorCores<T>, TensorWeightsGradient<T, Left, Right>, WeightsGradient<Left, Right>>;
+  using Params = GradientParams<Left, Right>;
+  static constexpr int kThreads = Gradient::kThreads;
+  FW_DEVICE static void run(const Params& p, Block& block) { Gradient::run(p, block); }
+};
+
 // dst[i] = sum over chunks of partial[chunk][i], in order.
 struct AddChunksKernel {
   struct Params {
@@ -149,19 +151,22 @@ struct GradientChunks {
   int64_t chunks, rows_per_chunk;
   int out_tiles, out_blocks;  // tiles of a block, blocks along `out`
 
-  GradientChunks(int64_t rows, int64_t out, int64_t in) {
-    constexpr int64_t kBlocks = kOneThread ? 16 : 528;
+  GradientChunks(int64_t rows, int64_t out, int64_t in, int32_t dtype) {
+    // With tensor cores a tile is four times as large and two blocks fill a multiprocessor.
+    const bool tensor = !kOneThread && dtype != FW_F32;
+    const int64_t blocks = kOneThread ? 16 : tensor ? 264 : 528;
     constexpr int64_t kLeastRows = kOneThread ? 256 : 512;
-    const int64_t tiles = ceil_div(out, Accumulator::kRows);
-    const int64_t in_tiles = ceil_div(in, Accumulator::kColumns);
-    const int64_t splits = std::min(tiles, ceil_div(kBlocks, in_tiles));
-    out_tiles = int(std::min<int64_t>(ceil_div(tiles, splits), Accumulators::kMost));
+    const int64_t tiles = ceil_div(out, tensor ? TensorGradientTile::kRows : Accumulator::kRows);
+    const int64_t in_tiles = ceil_div(in, tensor ? TensorGradientTile::kColumns : Accumulator::kColumns);
+    const int64_t splits = std::min(tiles, ceil_div(blocks, in_tiles));
+    out_tiles = tensor ? 1 : int(std::min<int64_t>(ceil_div(tiles, splits), Accumulators::kMost));
     out_blocks = int(ceil_div(tiles, out_tiles));
-    const int64_t wanted = ceil_div(kBlocks, out_blocks * in_tiles);
+    const int64_t wanted = ceil_div(blocks, out_blocks * in_tiles);
     const int64_t most = ceil_div(rows, kLeastRows);
     const int64_t cut = wanted < most ? wanted : most;
+    const int64_t step = tensor ? TensorGradientTile::kSteps : kGradientRowStep;
     chunks = cut > 1 ? cut : 1;
-    rows_per_chunk = ceil_div(ceil_div(rows > 0 ? rows : 1, chunks), kGradientRowStep) * kGradientRowStep;
+    rows_per_chunk = ceil_div(ceil_div(rows > 0 ? rows : 1, chunks), step) * step;
     chunks = rows > 0 ? ceil_div(rows, rows_per_chunk) : 1;
   }
 
@@ -170,18 +175,16 @@ struct GradientChunks {
   }
 };
 
-// Bytes of workspace that serve the products of a convolution: packed weights of (depth, columns) on a CPU, and the
-// chunks of the weights' gradient.
+// Bytes of workspace that serve the products of a convolution: weights of (depth, columns) as its products take them,
+// and the chunks of the weights' gradient.
 struct PackedShape {
   int64_t depth, columns;
 };
-inline int64_t product_workspace(const GradientChunks& gradient, int64_t out, int64_t in,
+inline int64_t product_workspace(const GradientChunks& gradient, int64_t out, int64_t in, int32_t dtype,
                                  std::initializer_list<PackedShape> packed) {
   int64_t bytes = gradient.workspace_bytes(out, in);
-  if (kOneThread) {
-    for (const PackedShape& shape : packed) {
-      bytes = std::max<int64_t>(bytes, packed_elements(shape.depth, shape.columns) * int64_t(sizeof(float)));
-    }
+  for (const PackedShape& shape : packed) {
+    bytes = std::max<int64_t>(bytes, product_weights_bytes(dtype, shape.depth, shape.columns));
   }
   return (bytes + 255) / 256 * 256;
 }
@@ -193,21 +196,23 @@ inline fw_status add_chunks(const Launcher& launcher, const float* partial, fw_a
                                  {partial, reinterpret_cast<float*>(dst), count, chunks, aligned});
 }
 
-template <class Left, class Right>
+template <class T, class Left, class Right>
 fw_status weights_gradient(const Launcher& launcher, const Left& left, const Right& right, int64_t rows, int64_t out,
                            int64_t in, fw_address diff_weights, fw_address diff_bias, fw_address workspace) {
-  using Kernel = WeightsGradientKernel<Left, Right>;
-  const GradientChunks cut(rows, out, in);
+  using Kernel = WeightsGradientKernel<T, Left, Right>;
+  const GradientChunks cut(rows, out, in, dtype_of<T>);
   const bool direct = cut.chunks == 1;
   auto* partial = reinterpret_cast<float*>(direct ? diff_weights : workspace);
   float* bias = nullptr;
   if (diff_bias != 0) {
     bias = direct ? reinterpret_cast<float*>(diff_bias) : partial + cut.chunks * out * in;
   }
-  const bool aligned = in % 4 == 0 && reinterpret_cast<uintptr_t>(partial) % 16 == 0;
+  const bool aligned = rows_aligned<T>(in, reinterpret_cast<uintptr_t>(partial));
+  const int stages = Kernel::Gradient::stages_for();
   FW_TRY(launch<Kernel>(
-      launcher, {cut.out_blocks * ceil_div(in, Accumulator::kColumns), cut.chunks}, Kernel::shared(cut.out_tiles),
-      {left, right, partial, bias, rows, cut.rows_per_chunk, out, in, cut.out_tiles, cut.out_blocks, aligned}));
+      launcher, {cut.out_blocks * ceil_div(in, Kernel::Gradient::kColumns), cut.chunks},
+      Kernel::Gradient::shared(cut.out_tiles, stages),
+      {left, right, partial, bias, rows, cut.rows_per_chunk, out, in, cut.out_tiles, cut.out_blocks, stages, aligned}));
   if (direct) {
     return FW_OK;
   }

@@ -43,6 +43,19 @@ class DeviceTest : public ::testing::TestWithParam<DeviceCase> {
   // The checked device runs every thread as a fiber, the metered one counts every access: they get smaller problems.
   bool slow() const { return GetParam().kind == FW_CHECKED || GetParam().kind == FW_METERED; }
 
+  // Tensor cores take operands of the storage type: where a product's prologue, or f32 weights, make operands that this
+  // type does not hold, they are rounded to it, as in every framework; the sums are f32 all the same. Other devices
+  // multiply in f32.
+  bool rounds_operands(int32_t dtype) const {
+    return dtype != FW_F32 && (GetParam().kind == FW_CHECKED || GetParam().kind == FW_CUDA);
+  }
+  // rule_of_two() for sums of products of two operands, kept in f32, that come from tensors of type `dtype`. Where both
+  // are rounded their independent errors make sqrt(2) times that of rounding once.
+  ::testing::AssertionResult sums_of_products(int32_t dtype, const std::vector<double>& expected,
+                                              const std::vector<float>& got) const {
+    return rounds_operands(dtype) ? rule_of_two(dtype, expected, got, 1.5) : rule_of_two(FW_F32, expected, got, 3);
+  }
+
   Buffer buffer(int32_t dtype, int64_t count) const { return Buffer(stream_, dtype, count); }
   Buffer buffer(int32_t dtype, const std::vector<float>& values) const { return Buffer(stream_, dtype, values); }
 

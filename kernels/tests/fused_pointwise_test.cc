@@ -177,9 +177,9 @@ class FusedPointwiseTest : public DeviceTest {
     }
     EXPECT_TRUE(rule_of_two(c.dtype, dst, got.dst)) << "dst";
     EXPECT_TRUE(rule_of_two(c.dtype, diff_src, got.diff_src, 3)) << "diff_src";
-    EXPECT_TRUE(rule_of_two(FW_F32, diff_weights, got.diff_weights, 3)) << "diff_weights";
+    EXPECT_TRUE(sums_of_products(c.dtype, diff_weights, got.diff_weights)) << "diff_weights";
     EXPECT_TRUE(rule_of_two(c.dtype, diff_src, got.both_diff_src, 3)) << "diff_src of both";
-    EXPECT_TRUE(rule_of_two(FW_F32, diff_weights, got.both_diff_weights, 3)) << "diff_weights of both";
+    EXPECT_TRUE(sums_of_products(c.dtype, diff_weights, got.both_diff_weights)) << "diff_weights of both";
     check_norm(c, i, got);
   }
 

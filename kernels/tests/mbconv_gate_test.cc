@@ -170,14 +170,20 @@ class GatedPointwiseTest : public DeviceTest {
             values(3, c.out * c.in, FW_F32), values(4, c.out, FW_F32), values(5, c.batch * c.pixels * c.out, c.dtype)};
   }
 
-  static Doubles reference(const Product& c, const Data& d) {
+  // With the product's operands as the device multiplies them: where it rounds them, the activation may let their
+  // errors through and hold back the result's own.
+  Doubles reference(const Product& c, const Data& d) const {
+    const int32_t dtype = rounds_operands(c.dtype) ? c.dtype : FW_F32;
     Doubles dst(size_t(c.batch * c.pixels * c.out));
     for (int64_t row = 0; row < c.batch * c.pixels; row++) {
       for (int64_t k = 0; k < c.out; k++) {
         double sum = c.bias ? double(d.bias[size_t(k)]) : 0;
         for (int64_t i = 0; i < c.in; i++) {
           const double gate = c.gate ? double(d.gate[size_t(row / c.pixels * c.in + i)]) : 1;
-          sum += double(d.src[size_t(row * c.in + i)]) * gate * double(d.weights[size_t(k * c.in + i)]);
+          const double gated = double(d.src[size_t(row * c.in + i)]) * gate;
+          const double weight = double(d.weights[size_t(k * c.in + i)]);
+          sum +=
+              dtype == FW_F32 ? gated * weight : double(rounded_to(dtype, gated)) * double(rounded_to(dtype, weight));
         }
         const auto at = size_t(row * c.out + k);
         dst[at] = activate(c.activation, sum) + (c.residual ? double(d.residual[at]) : 0);
@@ -188,6 +194,7 @@ class GatedPointwiseTest : public DeviceTest {
 
   std::vector<float> run(const Product& c, const Data& d) const {
     fw_pointwise packing = {};
+    packing.dtype = c.dtype;
     packing.rows = 1;
     packing.in_channels = c.in;
     packing.out_channels = c.out;

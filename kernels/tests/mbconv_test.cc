@@ -104,9 +104,9 @@ class MbconvTest : public DeviceTest {
     Buffer dst(stream(), b.dtype, b.shape.dst_count(), b.misalignment);
     Buffer sums(stream(), FW_F32, b.shape.batch * result.chunks * channels, b.misalignment);
     const bool expands = b.expand_from > 0;
-    const Bytes packed(stream(), expands ? packed_bytes(b.expand_from, channels) : 0);
+    const Bytes packed(stream(), expands ? packed_bytes(b.dtype, b.expand_from, channels) : 0);
     if (expands) {
-      pack(b.expand_from, channels, d.expand, packed.address());
+      pack(b.dtype, b.expand_from, channels, d.expand, packed.address());
     }
     EXPECT_FW_OK(fw_squeezed_depthwise_forward(stream(), &p, src.address(), packed.address(),
                                                expands ? expand_bias.address() : 0, weights.address(), bias.address(),
@@ -116,21 +116,22 @@ class MbconvTest : public DeviceTest {
     return result;
   }
 
-  static fw_pointwise pointwise(int64_t in, int64_t out) {
+  static fw_pointwise pointwise(int32_t dtype, int64_t in, int64_t out) {
     fw_pointwise p = {};
+    p.dtype = dtype;
     p.rows = 1;
     p.in_channels = in;
     p.out_channels = out;
     return p;
   }
-  int64_t packed_bytes(int64_t in, int64_t out) const {
-    const fw_pointwise p = pointwise(in, out);
+  int64_t packed_bytes(int32_t dtype, int64_t in, int64_t out) const {
+    const fw_pointwise p = pointwise(dtype, in, out);
     int64_t bytes = 0;
     EXPECT_FW_OK(fw_pointwise_packed_bytes(stream(), &p, &bytes));
     return bytes;
   }
-  void pack(int64_t in, int64_t out, const std::vector<float>& values, fw_address packed) const {
-    const fw_pointwise p = pointwise(in, out);
+  void pack(int32_t dtype, int64_t in, int64_t out, const std::vector<float>& values, fw_address packed) const {
+    const fw_pointwise p = pointwise(dtype, in, out);
     Buffer weights = buffer(FW_F32, values);
     EXPECT_FW_OK(fw_pointwise_pack(stream(), &p, weights.address(), packed));
     EXPECT_FW_OK(fw_stream_synchronize(stream()));

@@ -247,7 +247,10 @@ typedef struct fw_pointwise {
 
 /** Bytes of workspace that serve every pointwise call on this problem (may be 0). */
 FW_API fw_status fw_pointwise_workspace(fw_stream stream, const fw_pointwise* problem, int64_t* bytes);
-/** Bytes of packed weights, for forward with constant weights. The layout is the device's own. */
+/**
+ * Bytes of packed weights, for forward with constant weights. The layout is the device's own and that of products of
+ * problem->dtype: weights are packed for the dtype that they will be multiplied in.
+ */
 FW_API fw_status fw_pointwise_packed_bytes(fw_stream stream, const fw_pointwise* problem, int64_t* bytes);
 /** Packs weights (out_channels, in_channels) once for many forward calls with problem->packed = 1. */
 FW_API fw_status fw_pointwise_pack(fw_stream stream, const fw_pointwise* problem, fw_address weights,
