@@ -116,7 +116,18 @@ fw_status launch(const Launcher& launcher, Grid grid, int64_t shared, const type
 
 #else
 
+// Bytes of shared memory that launches of a kernel typically ask for: what it says (kTypicalShared), else 0. In the
+// name of the compiled kernel, where gpu_figures reads it for the occupancy.
+template <class Kernel, class = void>
+struct TypicalShared {
+  static constexpr int value = 0;
+};
 template <class Kernel>
+struct TypicalShared<Kernel, std::void_t<decltype(Kernel::kTypicalShared)>> {
+  static constexpr int value = int(Kernel::kTypicalShared);
+};
+
+template <class Kernel, int kTypicalShared = TypicalShared<Kernel>::value>
 __global__ void __launch_bounds__(Kernel::kThreads, 1)
     kernel_entry(const __grid_constant__ typename Kernel::Params params) {
   extern __shared__ __align__(128) char shared_memory[];

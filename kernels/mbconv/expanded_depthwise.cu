@@ -17,6 +17,8 @@ constexpr int kTile = 7;                                         // columns of d
 constexpr int kDepthwiseLanes = kLanes<float>;                   // channels of a vector of the depthwise part
 constexpr int kGroup = Accumulator::kColumns / kDepthwiseLanes;  // vectors of a block
 
+constexpr int64_t kRing = kOneThread ? 384 << 10 : 30 << 10;  // bytes of expanded rows that a block keeps, at most
+
 // The walk of blocks through an image; depends on the shape only.
 struct Plan {
   int rows, segments;  // rows of dst of a box, boxes along the height
@@ -37,7 +39,6 @@ Plan plan_of(const DepthwiseShape& s) {
   const auto ring_bytes = [&](int band) {
     return (int64_t(band - 1) * stride + k) * columns(p.tiles) * Accumulator::kColumns * int64_t(sizeof(float));
   };
-  constexpr int64_t kRing = kOneThread ? 384 << 10 : 30 << 10;
   constexpr int64_t kBlocks = kOneThread ? 16 : 264;
   p.tiles = tiles;
   while (p.tiles > 1 && ring_bytes(1) > kRing) {
@@ -145,6 +146,9 @@ struct ExpandedDepthwiseKernel {
     bool src_aligned, aligned;
   };
 
+  static constexpr int64_t kTypicalShared =
+      Tiles::kTypicalShared + shared_bytes<char>(kRing) + shared_bytes<int>(Accumulator::kRows) +
+      shared_bytes<float>(int64_t(K) * K * Accumulator::kColumns) + shared_bytes<float>(int64_t(kThreads) * N);
   // Shared memory besides that of the tiles.
   static int64_t other_shared(const Params& p) {
     const int64_t slots = kOneThread ? kGroup : kThreads;

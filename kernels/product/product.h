@@ -90,6 +90,9 @@ struct ProductTiles {
     const int64_t most = depth < Accumulator::kMaxDepth ? depth : Accumulator::kMaxDepth;
     return int((most + 15) / 16 * 16 + 16);
   }
+  // On a GPU, where the depth goes in pieces of kMaxDepth.
+  static constexpr int64_t kTypicalShared =
+      shared_bytes<float>(int64_t(kRows) * (Accumulator::kMaxDepth + 4)) + Weights::kSharedBytes;
   static int stages_for(int64_t) { return 1; }
   static int64_t shared(int64_t depth, int) {
     return shared_bytes<float>(int64_t(kRows) * panel_ld(depth)) + Weights::kSharedBytes +
@@ -200,6 +203,7 @@ struct ProductKernel {
     int stages;  // of shared memory, with tensor cores
   };
   static constexpr int kThreads = Tiles::kThreads;
+  static constexpr int64_t kTypicalShared = Tiles::kTypicalShared;
 
   FW_DEVICE static void run(const Params& p, Block& block) {
     Tiles tiles(block, p.left, p.weights, p.packed, p.columns, p.depth, p.stages);

@@ -48,6 +48,8 @@ struct StatisticsProduct {
     return shared_bytes<float>(int64_t(kSums) * Accumulator::kRowGroups * column_tiles * Tiles::kColumns);
   }
 
+  static constexpr int64_t kTypicalShared =
+      Tiles::kTypicalShared + shared_bytes<float>(int64_t(kSums) * Accumulator::kRowGroups * Tiles::kColumns);
   static int stages_for() { return 1; }
   static int64_t shared(const Params& p) {
     return Tiles::shared(p.depth, p.stages) + sums_shared(p.blocks.column_tiles);
@@ -163,6 +165,7 @@ struct StatisticsProductKernel {
   using Product = std::conditional_t<kTensorCores<T>, TensorStatisticsProduct<T, Left>, StatisticsProduct<T, Left>>;
   using Params = StatisticsParams<T, Left>;
   static constexpr int kThreads = Product::Tiles::kThreads;
+  static constexpr int64_t kTypicalShared = Product::kTypicalShared;
   FW_DEVICE static void run(const Params& p, Block& block) { Product::run(p, block); }
 };
 

@@ -43,6 +43,7 @@ struct TensorWeightsGradient {
   using Ring = StageRing<Sums, kStageElements * int64_t(sizeof(T))>;
   static constexpr int64_t kOtherBytes = shared_bytes<float>(kRows);
   static int stages_for() { return Ring::stages_for(kOtherBytes); }
+  static constexpr int64_t kTypicalShared = Ring::bytes(Ring::kMost) + kOtherBytes;
   static int64_t shared(int, int stages) { return Ring::bytes(stages) + kOtherBytes; }
 
   FW_DEVICE static void run(const Params& p, Block& block) {

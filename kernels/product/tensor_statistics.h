@@ -39,6 +39,7 @@ struct TensorStatisticsProduct {
   // The columns' shifts, then every warp's sums and squares.
   static constexpr int64_t kSums = int64_t(1 + 2 * kWarps) * Tiles::kColumns;
   static int stages_for() { return Tiles::stages_for(shared_bytes<float>(kSums)); }
+  static constexpr int64_t kTypicalShared = shared_bytes<float>(kSums) + Tiles::kTypicalShared;
   static int64_t shared(const Params& p) { return shared_bytes<float>(kSums) + Tiles::shared(p.depth, p.stages); }
 
   FW_DEVICE static void run(const Params& p, Block& block) {

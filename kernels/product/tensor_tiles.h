@@ -49,6 +49,7 @@ struct TensorTiles {
   using Ring = StageRing<Sums, kStageElements * int64_t(sizeof(T))>;
   static int stages_for(int64_t others) { return Ring::stages_for(others); }
   static int64_t shared(int64_t, int stages) { return Ring::bytes(stages); }
+  static constexpr int64_t kTypicalShared = Ring::bytes(Ring::kMost);
 
   const Left& left;
   const T* weights;  // as TensorWeights packs them

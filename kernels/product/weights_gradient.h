@@ -25,6 +25,10 @@ struct WeightsGradient {
   static constexpr int kColumns = Accumulator::kColumns;
   static constexpr int kSteps = kGradientRowStep;
 
+  // On a GPU, where a block has one tile.
+  static constexpr int64_t kTypicalShared = shared_bytes<float>(int64_t(kSteps) * kRows) +
+                                            shared_bytes<float>(int64_t(kSteps) * kColumns) +
+                                            shared_bytes<float>(kRows);
   static int stages_for() { return 1; }
   static int64_t shared(int out_tiles, int) {
     return shared_bytes<float>(int64_t(kSteps) * kRows) + shared_bytes<float>(int64_t(kSteps) * kColumns) +
@@ -113,6 +117,7 @@ struct WeightsGradientKernel {
       std::conditional_t<kTensorCores<T>, TensorWeightsGradient<T, Left, Right>, WeightsGradient<Left, Right>>;
   using Params = GradientParams<Left, Right>;
   static constexpr int kThreads = Gradient::kThreads;
+  static constexpr int64_t kTypicalShared = Gradient::kTypicalShared;
   FW_DEVICE static void run(const Params& p, Block& block) { Gradient::run(p, block); }
 };
 

@@ -114,15 +114,24 @@ class ConvTest : public DeviceTest {
     return e;
   }
 
-  void expect_exact(const fw_conv& c, uint64_t seed = 1) const {
-    SCOPED_TRACE(describe(c) + ", seed " + std::to_string(seed));
-    const Tensors t = tensors(c, true, seed);
-    const Results got = run(c, t);
-    const Expected want = reference(c, t);
-    EXPECT_TRUE(exactly_equal(want.dst, got.dst, true)) << "dst";
-    EXPECT_TRUE(exactly_equal(want.diff_src, got.diff_src, true)) << "diff_src";
-    EXPECT_TRUE(exactly_equal(want.diff_weights, got.diff_weights, true)) << "diff_weights";
-    EXPECT_TRUE(exactly_equal(want.diff_bias, got.diff_bias, true)) << "diff_bias";
+  // In every storage type: sums of integers are exact in f32, and what is stored in 16 bits is rounded once.
+  void expect_exact(fw_conv c, uint64_t seed = 1) const {
+    const Expected exact = reference(c, tensors(c, true, seed));
+    for (const int32_t dtype : kAllDtypes) {
+      c.dtype = dtype;
+      SCOPED_TRACE(describe(c) + ", " + dtype_name(dtype) + ", seed " + std::to_string(seed));
+      const Results got = run(c, tensors(c, true, seed));
+      Expected want = exact;
+      for (Doubles* stored : {&want.dst, &want.diff_src}) {
+        for (double& x : *stored) {
+          x = double(rounded_to(dtype, x));
+        }
+      }
+      EXPECT_TRUE(exactly_equal(want.dst, got.dst, true)) << "dst";
+      EXPECT_TRUE(exactly_equal(want.diff_src, got.diff_src, true)) << "diff_src";
+      EXPECT_TRUE(exactly_equal(want.diff_weights, got.diff_weights, true)) << "diff_weights";
+      EXPECT_TRUE(exactly_equal(want.diff_bias, got.diff_bias, true)) << "diff_bias";
+    }
   }
 };
 FUSEWIRE_ON_EVERY_DEVICE(ConvTest);
@@ -130,6 +139,7 @@ FUSEWIRE_ON_EVERY_DEVICE(ConvTest);
 TEST_P(ConvTest, IntegersAreExact) {
   expect_exact(conv_of(2, 9, 8, 3, 32, 3, 2, 1));  // the stem
   expect_exact(conv_of(1, 6, 7, 16, 20, 3, 1, 1));
+  expect_exact(conv_of(2, 9, 8, 16, 40, 3, 2, 1));
   expect_exact(conv_of(2, 5, 5, 17, 9, 5, 1, 2));
   expect_exact(conv_of(1, 1, 9, 4, 6, 3, 2, 1));
   expect_exact(conv_of(1, 9, 1, 4, 6, 3, 1, 1));

@@ -3,9 +3,10 @@
 //   gpu_figures LIBRARY
 //   gpu_figures --by-symbol LIBRARY
 // A kernel that is compiled in several files is one line with the worst of its figures. Occupancy is what registers,
-// threads and static shared memory allow (cuda_occupancy.h); shared memory that a launch asks for depends on the shape
-// and may lower it. With --by-symbol every copy has its line, of what ptxas reports as well: architecture, mangled
-// name, registers, bytes of stack and of static shared memory.
+// threads and shared memory allow (cuda_occupancy.h), static and what launches typically ask for where the kernel says
+// it (kTypicalShared of core/launch.h, the last argument of the kernel's template); elsewhere that of a launch depends
+// on the shape and may lower it. With --by-symbol every copy has its line, of what ptxas reports as well: architecture,
+// mangled name, registers, bytes of stack and of static shared memory.
 #include <cuda_occupancy.h>
 #include <cxxabi.h>
 
@@ -53,8 +54,8 @@ cudaOccDeviceProp device_properties(const Gpu& gpu) {
   return p;
 }
 
-// Blocks of the kernel that a multiprocessor holds at a time.
-int resident_blocks(const Gpu& gpu, const Kernel& kernel) {
+// Blocks of the kernel that a multiprocessor holds at a time, with `shared` bytes for each besides its static ones.
+int resident_blocks(const Gpu& gpu, const Kernel& kernel, size_t shared) {
   const cudaOccDeviceProp properties = device_properties(gpu);
   const cudaOccDeviceState state;
   cudaOccFuncAttributes attributes;
@@ -65,7 +66,7 @@ int resident_blocks(const Gpu& gpu, const Kernel& kernel) {
   attributes.maxDynamicSharedSizeBytes = properties.sharedMemPerBlockOptin;
   attributes.numBlockBarriers = 1;
   cudaOccResult result;
-  if (cudaOccMaxActiveBlocksPerMultiprocessor(&result, &properties, &attributes, &state, kernel.threads, 0) !=
+  if (cudaOccMaxActiveBlocksPerMultiprocessor(&result, &properties, &attributes, &state, kernel.threads, shared) !=
       CUDA_OCC_SUCCESS) {
     throw std::runtime_error("cuda_occupancy.h does not take sm_" + std::to_string(gpu.arch));
   }
@@ -78,18 +79,44 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
   }
 }
 
-// The struct that a kernel_entry<struct>(struct::Params) runs, without namespaces and spaces.
-std::string short_name(const std::string& symbol) {
+std::string demangled(const std::string& symbol) {
   int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> demangled(
-      abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status), &std::free);
-  std::string name = demangled == nullptr ? symbol : demangled.get();
-  const std::string entry = "kernel_entry<";
-  const size_t start = name.find(entry);
-  const size_t end = name.rfind(">(");
-  if (start != std::string::npos && end != std::string::npos && start < end) {
-    name = name.substr(start + entry.size(), end - start - entry.size());
+  const std::unique_ptr<char, decltype(&std::free)> name(abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status),
+                                                         &std::free);
+  return name == nullptr ? symbol : name.get();
+}
+
+// The arguments of a kernel_entry<struct, typical shared memory>(struct::Params) or
+// cluster_entry<struct>(struct::Params), the kernel's name where it is neither.
+struct Entry {
+  std::string kernel;
+  size_t shared = 0;
+};
+
+Entry entry_of(const std::string& symbol) {
+  Entry entry{demangled(symbol)};
+  const std::string& name = entry.kernel;
+  const bool cluster = name.find("cluster_entry<") != std::string::npos;
+  const std::string start = cluster ? "cluster_entry<" : "kernel_entry<";
+  const size_t first = name.find(start);
+  const size_t last = name.rfind(">(");
+  if (first == std::string::npos || last == std::string::npos || last < first) {
+    return entry;
   }
+  const std::string arguments = name.substr(first + start.size(), last - first - start.size());
+  const size_t comma = cluster ? std::string::npos : arguments.rfind(", ");
+  const std::string number = comma == std::string::npos ? "" : arguments.substr(comma + 2);
+  if (!cluster && (number.empty() || number.find_first_not_of("0123456789") != std::string::npos)) {
+    throw std::runtime_error(name + " has no typical shared memory in its name");
+  }
+  entry.kernel = arguments.substr(0, comma);
+  entry.shared = cluster ? 0 : std::stoul(number);
+  return entry;
+}
+
+// The struct that an entry runs, without namespaces and spaces.
+std::string short_name(const std::string& symbol) {
+  std::string name = entry_of(symbol).kernel;
   for (const auto& [from, to] : {std::pair<const char*, const char*>{"fusewire::cuda::", ""},
                                  {"(anonymous namespace)::", ""},
                                  {"__nv_bfloat16", "bf16"},
@@ -148,7 +175,7 @@ void print_figures(const std::vector<Kernel>& kernels) {
   for (const auto& [key, kernel] : named) {
     for (const Gpu& gpu : kGpus) {
       if (gpu.arch == kernel.arch) {
-        const int blocks = resident_blocks(gpu, kernel);
+        const int blocks = resident_blocks(gpu, kernel, entry_of(kernel.symbol).shared);
         std::printf("sm_%d %d %d %lld %lld %d %d %d %d %d %d %s\n", kernel.arch, kernel.threads, kernel.registers,
                     static_cast<long long>(kernel.shared_bytes), static_cast<long long>(kernel.stack_bytes),
                     kernel.instructions.local, blocks, 100 * blocks * kernel.threads / gpu.threads,
