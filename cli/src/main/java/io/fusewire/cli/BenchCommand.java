@@ -10,9 +10,7 @@ import picocli.CommandLine.Unmatched;
 /**
  * Stands in for the bench module, which the launcher script starts, because its peers are large.
  */
-@Command(
-    name = "bench",
-    description = "Measures operations and models beside their peers (from a source tree).")
+@Command(name = "bench", description = "Measures operations and models beside their peers.")
 final class BenchCommand implements Runnable {
   @Spec private CommandSpec spec;
   @Unmatched private String[] arguments = {};

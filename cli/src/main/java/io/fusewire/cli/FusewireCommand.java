@@ -29,7 +29,8 @@ import picocli.CommandLine.Spec;
       InfoCommand.class,
       DoctorCommand.class,
       TestCommand.class,
-      BenchCommand.class
+      BenchCommand.class,
+      BundleCommand.class
     })
 final class FusewireCommand implements Runnable {
   @Spec private CommandSpec spec;

@@ -8,7 +8,7 @@ import picocli.CommandLine.Spec;
 import picocli.CommandLine.Unmatched;
 
 /** Stands in for what the launcher script does itself, because it needs the source tree. */
-@Command(name = "test", description = "Runs all tests (from a source tree, by ./fusewire).")
+@Command(name = "test", description = "Runs all tests; in a bundle, those of one device.")
 final class TestCommand implements Runnable {
   @Spec private CommandSpec spec;
   @Unmatched private String[] arguments = {};

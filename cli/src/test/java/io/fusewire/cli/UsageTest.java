@@ -19,7 +19,7 @@ final class UsageTest {
   @TempDir private Path folder;
 
   @ParameterizedTest
-  @ValueSource(strings = {"train", "predict", "info", "doctor", "test", "bench"})
+  @ValueSource(strings = {"train", "predict", "info", "doctor", "test", "bench", "bundle"})
   void everyCommandHasHelp(String command) {
     CommandRun run = CommandRun.of(command, "--help");
     assertEquals(0, run.code());
@@ -32,7 +32,8 @@ final class UsageTest {
   void helpListsTheCommands() {
     CommandRun run = CommandRun.of("--help");
     assertEquals(0, run.code());
-    for (String command : new String[] {"train", "predict", "info", "doctor", "test", "bench"}) {
+    for (String command :
+        new String[] {"train", "predict", "info", "doctor", "test", "bench", "bundle"}) {
       assertTrue(run.out().contains("\n  " + command + " "), command + " in " + run.out());
     }
   }
@@ -101,7 +102,7 @@ final class UsageTest {
 
   @Test
   void testAndBenchNameTheScript() {
-    for (String command : new String[] {"test", "bench"}) {
+    for (String command : new String[] {"test", "bench", "bundle"}) {
       CommandRun run = CommandRun.of(command, "--whatever");
       assertEquals(2, run.code());
       assertTrue(run.err().contains("./fusewire"), run.err());
