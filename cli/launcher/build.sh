@@ -27,7 +27,7 @@ module_sources() { # module
   esac
   echo pom.xml kernels native-build/CMakeLists.txt native-build/cmake
   for module in $modules; do
-    echo "$module/pom.xml" "$module/src"
+    echo "$module/pom.xml" "$module/src" "$module/peers"
   done
 }
 

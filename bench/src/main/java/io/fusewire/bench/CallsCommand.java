@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench;
 
+import io.fusewire.bench.peer.Installed;
 import io.fusewire.ops.Device;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -8,12 +9,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.openjdk.jmh.profile.GCProfiler;
-import org.openjdk.jmh.runner.NoBenchmarksException;
-import org.openjdk.jmh.runner.Runner;
-import org.openjdk.jmh.runner.options.Options;
-import org.openjdk.jmh.runner.options.OptionsBuilder;
-import org.openjdk.jmh.runner.options.VerboseMode;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -27,8 +22,6 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = "What calling an operation from Java costs in time and heap memory, by JMH.")
 final class CallsCommand implements Callable<Integer> {
-  private static final String ALL = "io\\.fusewire\\.bench\\.calls\\..*";
-
   @Spec private CommandSpec spec;
 
   @Parameters(
@@ -49,18 +42,13 @@ final class CallsCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     PrintWriter out = spec.commandLine().getOut();
-    Options options =
-        new OptionsBuilder()
-            .include(pattern == null ? ALL : pattern)
-            .addProfiler(GCProfiler.class)
-            .verbosity(verbose ? VerboseMode.NORMAL : VerboseMode.SILENT)
-            .shouldFailOnError(true)
-            .build();
-    List<CallCost> costs;
-    try {
-      costs = CallCost.of(new Runner(options).run());
-    } catch (NoBenchmarksException e) {
-      throw new ParameterException(spec.commandLine(), "no call matches '" + pattern + "'", e);
+    if (!Installed.JMH.present()) {
+      PeerChoice.say(spec.commandLine().getErr(), Installed.JMH.absence().orElseThrow());
+      return 1;
+    }
+    List<CallCost> costs = JmhRun.of(pattern, verbose);
+    if (costs.isEmpty()) {
+      throw new ParameterException(spec.commandLine(), "no call matches '" + pattern + "'");
     }
     Map<String, String> facts = Machine.facts(Device.cpu(), 1, spec);
     facts.forEach((name, value) -> out.println(name + ": " + value));

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench;
 
+import io.fusewire.bench.layers.Conditions;
 import io.fusewire.bench.layers.Layer;
 import io.fusewire.bench.layers.Match;
 import io.fusewire.bench.layers.Operation;
 import io.fusewire.bench.layers.Problem;
 import io.fusewire.bench.layers.ProblemFile;
 import io.fusewire.bench.peer.Memcpy;
+import io.fusewire.ops.DType;
 import io.fusewire.ops.Stream;
 import java.util.ArrayList;
 import java.util.List;
@@ -47,11 +49,12 @@ final class DepthwiseCases {
 
   private Measurement measure(Problem problem, boolean cold) throws Exception {
     long spread = cold ? OperationCases.COLD_BYTES : 0;
-    try (Match match = Match.open(stream, problem, batch, Operation.FORWARD, spread);
+    Conditions conditions = new Conditions(stream, DType.F32, false, spread);
+    try (Match match = Match.open(conditions, problem, batch, Operation.FORWARD);
         Memcpy memcpy = new Memcpy(match.leastBytes(), threads, match.places())) {
       int calls = OperationCases.calls(match::ours, RUN_SECONDS);
       List<Timing> timings =
-          rounds.measure(List.of(() -> match.ours(calls), () -> memcpy.copy(calls)));
+          rounds.measure(List.of(() -> match.ours(calls), () -> memcpy.queue(calls)));
       return new Measurement(
           problem.name() + "/forward/batch" + batch + "/f32/" + (cold ? "cold" : "warm"),
           "time",

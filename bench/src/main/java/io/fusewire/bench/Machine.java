@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench;
 
+import io.fusewire.bench.peer.Installed;
 import io.fusewire.ops.Device;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.LinkedHashMap;
@@ -13,6 +16,8 @@ import picocli.CommandLine.Model.CommandSpec;
 
 /** What a measurement must be read with: commit, command, machine, compilers. */
 final class Machine {
+  private static final long MEBI = 1L << 20;
+
   private Machine() {}
 
   /** Facts by name, in the order they are written. */
@@ -26,8 +31,12 @@ final class Machine {
     facts.put("native", Device.libraryVersion() + "; " + Device.libraryBuildInfo());
     facts.put("java", System.getProperty("java.vm.version"));
     facts.put("system", System.getProperty("os.name") + " " + System.getProperty("os.version"));
-    facts.put("libtorch", version("org.bytedeco.pytorch.Tensor"));
-    facts.put("onnxruntime", version("ai.onnxruntime.OrtEnvironment"));
+    facts.put("libtorch", Installed.LIBTORCH.version());
+    facts.put("onnxruntime", Installed.ONNXRUNTIME.version());
+    if (device.kind() == Device.Kind.CUDA) {
+      facts.put("driver", driver());
+      facts.put("memory", device.totalMemory() / MEBI + " MiB");
+    }
     return facts;
   }
 
@@ -37,12 +46,19 @@ final class Machine {
         + String.join(" ", command.root().commandLine().getParseResult().originalArgs());
   }
 
-  private static String version(String className) {
-    try {
-      String version = Class.forName(className).getPackage().getImplementationVersion();
-      return version == null ? "unknown" : version;
-    } catch (ClassNotFoundException e) {
-      return "absent";
+  /**
+   * The NVIDIA driver and the CUDA version that it supports. The CUDA runtime is linked into the
+   * native library, whose fact names the nvcc that it came with.
+   */
+  private static String driver() {
+    int version = Device.cudaDriverVersion();
+    String supports = "supports CUDA " + version / 1000 + "." + version % 1000 / 10;
+    try (var lines = Files.lines(Path.of("/proc/driver/nvidia/version"))) {
+      return lines.findFirst().map(line -> line.strip().replaceAll("\\s+", " ")).orElse("unknown")
+          + "; "
+          + supports;
+    } catch (IOException e) {
+      return supports;
     }
   }
 

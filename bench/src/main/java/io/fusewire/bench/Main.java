@@ -21,7 +21,8 @@ import picocli.CommandLine.Spec;
       DepthwiseCommand.class,
       CallsCommand.class,
       MemoryCommand.class,
-      TrafficCommand.class
+      TrafficCommand.class,
+      ReportCommand.class
     })
 public final class Main implements Runnable {
   @Spec private CommandSpec spec;

@@ -2,6 +2,7 @@
 package io.fusewire.bench;
 
 import io.fusewire.bench.peer.Architecture;
+import io.fusewire.bench.peer.Installed;
 import io.fusewire.bench.peer.TorchEfficientNet;
 import io.fusewire.graph.TrainingNetwork;
 import io.fusewire.graph.TrainingState;
@@ -20,7 +21,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -81,18 +81,24 @@ final class MemoryCommand implements Callable<Integer> {
       out.flush();
       return 0;
     }
-    double ours = peakOfProcess(Contender.FUSEWIRE, net);
-    double theirs = peakOfProcess(Contender.LIBTORCH, net);
     String name = "%s@%d/train/batch%d/f32".formatted(net.name(), net.resolution(), batch);
-    Figure figure = new Figure(name, "peak resident memory", ours, "MB", "libtorch", theirs);
-    out.printf(
-        Locale.ROOT,
-        "%s: %.0f MB resident at most, libtorch %.0f MB, ratio %.2f (aim: at most %.1f)%n",
-        name,
-        ours,
-        theirs,
-        ours / theirs,
-        AIM);
+    Installed libtorch = Installed.LIBTORCH;
+    libtorch.absence().ifPresent(why -> PeerChoice.say(spec.commandLine().getErr(), why));
+    double ours = peakOfProcess(Contender.FUSEWIRE, net);
+    out.printf(Locale.ROOT, "%s: %.0f MB resident at most", name, ours);
+    double theirs = Double.NaN;
+    if (libtorch.present()) {
+      theirs = peakOfProcess(Contender.LIBTORCH, net);
+      out.printf(
+          Locale.ROOT,
+          ", libtorch %.0f MB, ratio %.2f (aim: at most %.1f)",
+          theirs,
+          ours / theirs,
+          AIM);
+    }
+    out.println();
+    String peer = libtorch.present() ? libtorch.label() : null;
+    Figure figure = new Figure(name, "peak resident memory", ours, "MB", peer, theirs);
     settings.write(settings.facts(spec, settings.rounds()), List.of(figure));
     settings.sayWritten(out);
     return 0;
@@ -161,11 +167,7 @@ final class MemoryCommand implements Callable<Integer> {
   private void trainTheirs(EfficientNet net) {
     Architecture architecture = Architecture.of(net, net.parameters().initialValues(1));
     var theirs = new TorchEfficientNet(architecture, 0.1, settings.threads());
-    var images = theirs.images(images(net), batch, net.resolution());
-    var labels = torch.tensor(new long[batch]);
-    for (int step = 0; step < 2; step++) {
-      theirs.step(images, labels);
-    }
+    theirs.train(images(net), batch, net.resolution(), 2);
   }
 
   private float[] images(EfficientNet net) {

@@ -35,8 +35,8 @@ final class ModelCases {
   /** Two f32 networks of a hundred layers that compute the same differ by less. */
   private static final double WORST_ERROR = 1e-3;
 
-  private static final double PYTORCH_EPSILON = 1e-5;
-  private static final double PYTORCH_MOMENTUM = 0.1;
+  static final double PYTORCH_EPSILON = 1e-5;
+  static final double PYTORCH_MOMENTUM = 0.1;
 
   private final Stream stream;
   private final int threads;
@@ -45,8 +45,17 @@ final class ModelCases {
   private final float[] values;
   private final Architecture architecture;
   private final TorchEfficientNet torchNet;
+  private final boolean withOnnx;
 
-  ModelCases(Stream stream, int threads, Rounds rounds, EfficientNetBuilder model) {
+  /** Beside either peer or both. */
+  ModelCases(
+      Stream stream,
+      int threads,
+      Rounds rounds,
+      EfficientNetBuilder model,
+      boolean libtorch,
+      boolean onnxRuntime) {
+    withOnnx = onnxRuntime;
     this.stream = stream;
     this.threads = threads;
     this.rounds = rounds;
@@ -60,7 +69,7 @@ final class ModelCases {
             .build();
     values = net.parameters().initialValues(1);
     architecture = Architecture.of(net, values);
-    torchNet = new TorchEfficientNet(architecture, PYTORCH_MOMENTUM, threads);
+    torchNet = libtorch ? new TorchEfficientNet(architecture, PYTORCH_MOMENTUM, threads) : null;
   }
 
   private double aim(double ofB0) {
@@ -78,6 +87,11 @@ final class ModelCases {
       images[i] = (float) random.nextGaussian();
     }
     return images;
+  }
+
+  /** Whether libtorch takes part, without which training is not measured. */
+  boolean withLibtorch() {
+    return torchNet != null;
   }
 
   /** One forward and backward pass with the loss, beside libtorch's. */
@@ -167,56 +181,62 @@ final class ModelCases {
     }
   }
 
-  /** Inference beside ONNX Runtime and libtorch, all three in the same rounds. */
+  /** Inference beside ONNX Runtime and libtorch, all in the same rounds. */
   List<Measurement> infer(int batch) throws Exception {
     float[] images = images(batch);
     FloatBuffer nchw = transposed(images, batch);
-    var torchImages = torchNet.images(images, batch, net.resolution());
     try (InferenceNetwork ours = InferenceNetwork.open(stream, net, batch, DType.F32, null, null);
         OnnxEfficientNet onnx =
-            new OnnxEfficientNet(architecture, batch, net.resolution(), threads)) {
+            withOnnx
+                ? new OnnxEfficientNet(architecture, batch, net.resolution(), threads)
+                : null) {
       ours.load(values);
       Tensor input = ours.images().copyFrom(stream, images);
       ours.run();
       float[] logits = ours.logits().toFloats(stream);
-      double onnxError = relativeError(logits, onnx.predict(nchw.duplicate()));
-      // Before any training step, so that libtorch's running statistics are still the given ones.
-      double torchError = relativeError(logits, torchNet.predict(torchImages));
-      requireClose(name("infer", batch) + " (ONNX Runtime)", onnxError);
-      requireClose(name("infer", batch) + " (libtorch)", torchError);
-      List<Timing> timings =
-          rounds.measure(
-              List.of(
-                  () -> {
-                    // Each contender is given fresh images and gives back logits on the heap.
-                    input.copyFrom(stream, images);
-                    ours.run();
-                    ours.logits().copyTo(stream, logits);
-                  },
-                  () -> onnx.predict(nchw.duplicate()),
-                  () -> torchNet.predict(torchImages)));
+      List<Rounds.Run> runs = new ArrayList<>();
+      runs.add(
+          () -> {
+            // Each contender is given fresh images and gives back logits on the heap.
+            input.copyFrom(stream, images);
+            ours.run();
+            ours.logits().copyTo(stream, logits);
+          });
+      List<Rival> rivals = new ArrayList<>();
+      if (withOnnx) {
+        double error = relativeError(logits, onnx.predict(nchw.duplicate()));
+        rivals.add(new Rival("onnxruntime", aim(INFERENCE_AIM), error));
+        runs.add(() -> onnx.predict(nchw.duplicate()));
+      }
+      if (torchNet != null) {
+        var torchImages = torchNet.images(images, batch, net.resolution());
+        // Before any training step, so that its running statistics are still the given ones.
+        double error = relativeError(logits, torchNet.predict(torchImages));
+        rivals.add(new Rival("libtorch", Double.NaN, error));
+        runs.add(() -> torchNet.predict(torchImages));
+      }
+      rivals.forEach(
+          rival -> requireClose(name("infer", batch) + " (" + rival.name() + ")", rival.error()));
+      List<Timing> timings = rounds.measure(runs);
       List<Measurement> measurements = new ArrayList<>();
-      measurements.add(
-          new Measurement(
-              name("infer", batch),
-              "time",
-              "onnxruntime",
-              timings.get(0),
-              timings.get(1),
-              aim(INFERENCE_AIM),
-              onnxError));
-      measurements.add(
-          new Measurement(
-              name("infer", batch),
-              "time",
-              "libtorch",
-              timings.get(0),
-              timings.get(2),
-              Double.NaN,
-              torchError));
+      for (int i = 0; i < rivals.size(); i++) {
+        Rival rival = rivals.get(i);
+        measurements.add(
+            new Measurement(
+                name("infer", batch),
+                "time",
+                rival.name(),
+                timings.get(0),
+                timings.get(i + 1),
+                rival.aim(),
+                rival.error()));
+      }
       return measurements;
     }
   }
+
+  /** Who infers beside us, and how far our result is from its. */
+  private record Rival(String name, double aim, double error) {}
 
   private FloatBuffer transposed(float[] nhwc, int batch) {
     int pixels = net.resolution() * net.resolution();

@@ -1,93 +1,170 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench;
 
+import io.fusewire.bench.layers.Conditions;
+import io.fusewire.bench.layers.Difference;
 import io.fusewire.bench.layers.Match;
 import io.fusewire.bench.layers.Operation;
 import io.fusewire.bench.layers.Problem;
-import io.fusewire.bench.peer.Memcpy;
-import io.fusewire.ops.Stream;
+import io.fusewire.bench.peer.Copies;
+import io.fusewire.ops.DType;
+import io.fusewire.ops.Device;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.IntConsumer;
 
 /**
- * Operations beside libtorch's and beside memcpy of as many bytes, which all work on the same
- * number of places. Every case compares results before it measures.
+ * Operations beside peers and beside a copy of as many bytes, which all work on the same number of
+ * places. Every case compares results before it measures: with libtorch's where that takes part,
+ * else, for two images, with the CPU's in f32.
  */
 final class OperationCases {
-  /** Several times the last-level cache. */
+  /** Several times a CPU's last-level cache. */
   static final long COLD_BYTES = 160L << 20;
 
-  /** Results of f32 operations that compute the same differ by less. */
-  private static final double WORST_ERROR = 1e-3;
+  /** More than twice the second-level cache of any GPU, 126 MB. */
+  private static final long COLD_BYTES_GPU = 320L << 20;
 
   /** One run takes at least about this long, so that starting threads does not count. */
   private static final double RUN_SECONDS = 0.004;
 
+  /** What a GPU's stream takes without waiting, however many launches a call makes. */
+  private static final int MOST_QUEUED_CALLS = 100;
+
   private static final int TRIALS = 3;
 
-  private final Stream stream;
-  private final int threads;
+  private final Conditions conditions;
+  private final Clock clock;
   private final int batch;
   private final Rounds rounds;
-  private final long spread;
-  private final Peak peak;
+  private final Limits limits;
+  private final PyTorchCases pyTorch;
 
   /**
-   * Measures the peak.
+   * Remembers how to measure.
    *
-   * @param spread bytes that calls go through before they come back to the same place; 0 for warm
-   *     caches
+   * @param conditions where and how, with {@link #coldBytes} or 0 as spread
+   * @param clock of that stream
+   * @param limits what the device can do
+   * @param pyTorch who runs beside us in another process; null for nobody
    */
-  OperationCases(Stream stream, int threads, int batch, Rounds rounds, long spread)
-      throws InterruptedException {
-    this.stream = stream;
-    this.threads = threads;
+  OperationCases(
+      Conditions conditions,
+      Clock clock,
+      int batch,
+      Rounds rounds,
+      Limits limits,
+      PyTorchCases pyTorch) {
+    this.conditions = conditions;
+    this.clock = clock;
     this.batch = batch;
     this.rounds = rounds;
-    this.spread = spread;
-    this.peak = Peak.measure(stream);
+    this.limits = limits;
+    this.pyTorch = pyTorch;
   }
 
-  Peak peak() {
-    return peak;
+  /** Bytes that calls must go through before they come back, to miss a device's caches. */
+  static long coldBytes(Device device) {
+    return device.kind() == Device.Kind.CUDA ? COLD_BYTES_GPU : COLD_BYTES;
   }
 
-  /** Measures an operation; null if the problem has no such operation. */
+  /** Results that compute the same differ by less, as 2-norms. */
+  static double worstError(DType dtype) {
+    return switch (dtype) {
+      case BF16 -> 5e-2;
+      case F16 -> 1e-2;
+      default -> 1e-3;
+    };
+  }
+
+  /** A case's name. */
+  private String name(Problem problem, Operation operation) {
+    return "%s/%s/batch%d/%s%s"
+        .formatted(
+            problem.name(),
+            operation.label(),
+            batch,
+            conditions.dtype().name().toLowerCase(Locale.ROOT),
+            conditions.spread() == 0 ? "/warm" : "");
+  }
+
+  /**
+   * Measures an operation; null if the problem has no such operation.
+   *
+   * @throws io.fusewire.ops.UnsupportedException if the device cannot do it for this shape
+   * @throws io.fusewire.ops.DeviceMemoryException if the device has too little memory
+   */
   OperationResult measure(Problem problem, Operation operation) throws Exception {
-    String name =
-        "%s/%s/batch%d/f32%s"
-            .formatted(problem.name(), operation.label(), batch, spread == 0 ? "/warm" : "");
-    try (Match match = Match.open(stream, problem, batch, operation, spread)) {
+    String name = name(problem, operation);
+    try (Match match = Match.open(conditions, problem, batch, operation)) {
       if (match == null) {
         return null;
       }
-      Match.Difference difference = match.compare();
-      if (!(difference.relative() < WORST_ERROR)) {
+      Difference difference = difference(match, problem, operation);
+      if (difference != null && !(difference.relative() < worstError(conditions.dtype()))) {
         throw new IllegalStateException(
             name
                 + ": the contenders do not compute the same, relative error "
                 + difference.relative());
       }
-      try (Memcpy memcpy = new Memcpy(match.leastBytes(), threads, match.places())) {
-        int ourCalls = calls(match::ours, RUN_SECONDS);
-        int theirCalls = calls(match::theirs, RUN_SECONDS);
-        List<Timing> timings =
-            rounds.measure(
-                List.of(
-                    () -> match.ours(ourCalls),
-                    () -> memcpy.copy(ourCalls),
-                    () -> match.theirs(theirCalls)));
-        return new OperationResult(
-            name,
-            timings.get(0).dividedBy(ourCalls),
-            timings.get(2).dividedBy(theirCalls),
-            timings.get(1).dividedBy(ourCalls),
-            match.leastBytes(),
-            match.operations(),
-            peak,
-            difference);
+      try (Copies copies = Limits.copies(conditions.stream(), match.leastBytes(), match.places())) {
+        return race(name, match, copies, problem, operation, difference);
       }
     }
+  }
+
+  private OperationResult race(
+      String name,
+      Match match,
+      Copies copies,
+      Problem problem,
+      Operation operation,
+      Difference difference)
+      throws Exception {
+    int ourCalls = calls(match::ours, RUN_SECONDS);
+    if (conditions.stream().device().kind() == Device.Kind.CUDA) {
+      ourCalls = Math.min(ourCalls, MOST_QUEUED_CALLS);
+    }
+    int calls = ourCalls;
+    List<Rounds.Contender> contenders = new ArrayList<>();
+    contenders.add(() -> clock.seconds(() -> match.queue(calls)) / calls);
+    contenders.add(() -> clock.seconds(() -> copies.queue(calls)) / calls);
+    if (conditions.libtorch()) {
+      int theirCalls = calls(match::theirs, RUN_SECONDS);
+      WallClock wall = new WallClock(conditions.stream());
+      contenders.add(() -> wall.seconds(() -> match.theirs(theirCalls)) / theirCalls);
+    }
+    List<PeerTime> peers = new ArrayList<>();
+    List<Timing> timings;
+    if (pyTorch == null) {
+      timings = rounds.race(contenders);
+    } else {
+      timings = pyTorch.race(problem, operation, batch, conditions, contenders, rounds, peers);
+    }
+    if (conditions.libtorch()) {
+      peers.add(0, new PeerTime("libtorch", timings.get(2), null));
+    }
+    return new OperationResult(
+        name,
+        timings.get(0),
+        peers,
+        timings.get(1),
+        copies.label(),
+        match.leastBytes(),
+        match.operations(),
+        limits,
+        difference);
+  }
+
+  /** Our error; null where there is nothing to compare with. */
+  private Difference difference(Match match, Problem problem, Operation operation) {
+    if (conditions.libtorch()) {
+      return match.compare();
+    }
+    boolean isReference =
+        conditions.dtype() == DType.F32 && conditions.stream().device().kind() == Device.Kind.CPU;
+    return isReference ? null : Match.compareWithCpu(conditions, problem, operation);
   }
 
   /**

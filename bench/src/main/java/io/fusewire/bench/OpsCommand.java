@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench;
 
+import io.fusewire.bench.layers.Conditions;
 import io.fusewire.bench.layers.Operation;
 import io.fusewire.bench.layers.Problem;
 import io.fusewire.bench.layers.ProblemFile;
+import io.fusewire.bench.peer.Installed;
 import io.fusewire.bench.peer.LibtorchThreads;
+import io.fusewire.ops.DType;
+import io.fusewire.ops.Device;
+import io.fusewire.ops.DeviceMemoryException;
 import io.fusewire.ops.Stream;
+import io.fusewire.ops.UnsupportedException;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,15 +30,19 @@ import picocli.CommandLine.Spec;
     name = "ops",
     mixinStandardHelpOptions = true,
     description = {
-      "Operations on the layers of B0 at 224 pixels, B4 at 380 and B7 at 600, in f32 on the CPU.",
-      "Beside libtorch, which uses the same memory as channels-last tensors and makes the same",
-      "results of it; beside memcpy of the bytes that must move at least; beside the cores'",
-      "measured peak. A ratio is our time over libtorch's. Every call works on memory that is in",
-      "no cache, unless --warm."
+      "Operations on the layers of B0 at 224 pixels, B4 at 380 and B7 at 600, on any device.",
+      "Beside a copy of the bytes that must move at least; beside the device's measured peak;",
+      "beside libtorch, which on the CPU uses the same memory as channels-last tensors and makes",
+      "the same results of it, or the user's PyTorch (--peer). A ratio is our time over the peer's.",
+      "Every call works on memory that is in no cache, unless --warm."
     })
 final class OpsCommand implements Callable<Integer> {
+  private static final int GPU_ROUNDS = 25;
+
   @Spec private CommandSpec spec;
   @Mixin private Settings settings;
+  @Mixin private DeviceChoice where;
+  @Mixin private PeerChoice beside;
 
   @Parameters(
       arity = "0..*",
@@ -52,7 +62,7 @@ final class OpsCommand implements Callable<Integer> {
       description = {
         "What to measure of them, by name or by its first word: forward, backward,",
         "backward-data, backward-weights, fused-forward, fused-backward, norm-forward,",
-        "norm-backward, inference; or all (default: ${DEFAULT-VALUE})."
+        "norm-backward, inference, inference-expanded; or all (default: ${DEFAULT-VALUE})."
       })
   private List<String> operations;
 
@@ -64,14 +74,12 @@ final class OpsCommand implements Callable<Integer> {
   private int batch;
 
   @Option(
-      names = "--dtype",
-      paramLabel = "TYPE",
-      defaultValue = "f32",
-      description = "Storage of activations; libtorch is measured in f32 only.")
-  private String dtype;
-
-  @Option(names = "--warm", description = "Work on the same tensors again and again.")
+      names = "--warm",
+      description = "Work on the same tensors again and again; with --cold, measure both ways.")
   private boolean warm;
+
+  @Option(names = "--cold", description = "The default, unless --warm.")
+  private boolean cold;
 
   @Option(names = "--list", description = "Only show the layers that the patterns mean.")
   private boolean list;
@@ -88,14 +96,16 @@ final class OpsCommand implements Callable<Integer> {
     }
     refuse(batch < 1, "--batch is " + batch + "; at least 1 fits");
     settings.check(spec);
-    refuse(!dtype.equalsIgnoreCase("f32"), "--dtype is '" + dtype + "'; f32 fits");
+    Device device = where.device(spec);
+    DType dtype = where.dtype(spec);
+    beside.check(spec, device, dtype, Installed.LIBTORCH);
     PrintWriter out = spec.commandLine().getOut();
     if (list) {
       out.print(ProblemFile.format(problems));
       out.flush();
       return 0;
     }
-    measure(problems, wanted, out);
+    measure(problems, wanted, device, dtype, out);
     return 0;
   }
 
@@ -106,35 +116,76 @@ final class OpsCommand implements Callable<Integer> {
   }
 
   /** Prints every case as soon as it is measured, and keeps the file up to date. */
-  private void measure(List<Problem> problems, List<Operation> wanted, PrintWriter out)
+  private void measure(
+      List<Problem> problems, List<Operation> wanted, Device device, DType dtype, PrintWriter out)
       throws Exception {
-    LibtorchThreads.set(settings.threads());
-    Rounds rounds = settings.shortRounds();
+    PrintWriter err = spec.commandLine().getErr();
+    boolean libtorch = beside.with(Installed.LIBTORCH, device, err);
+    if (libtorch) {
+      LibtorchThreads.set(settings.threads());
+    }
+    Rounds rounds = settings.shortRounds(device, GPU_ROUNDS);
     List<Report.Entry> entries = new ArrayList<>();
-    try (Stream stream = settings.open()) {
-      OperationCases cases =
-          new OperationCases(
-              stream, settings.threads(), batch, rounds, warm ? 0 : OperationCases.COLD_BYTES);
-      Map<String, String> facts = settings.facts(spec, rounds);
-      facts.put("measured peak", cases.peak().toString());
+    try (Stream stream = settings.open(device);
+        Clock clock = where.open(stream, true);
+        PyTorchChild child = PyTorchChild.of(beside, device, settings.threads(), err)) {
+      Limits limits = Limits.measure(stream, dtype, clock, libtorch);
+      limits = child.orFaster(limits, dtype);
+      Map<String, String> facts = settings.facts(spec, rounds, device);
+      facts.put("clock", where.clock(device));
+      facts.put("measured peak", limits.toString());
+      facts.putAll(child.facts());
       facts.forEach((name, value) -> out.println(name + ": " + value));
       out.println();
       out.println(OperationResult.heading());
-      for (Problem problem : problems) {
-        for (Operation operation : wanted) {
-          OperationResult result = cases.measure(problem, operation);
-          if (result != null) {
-            out.println(result.row());
-            out.flush();
-            entries.addAll(result.entries());
-            settings.write(facts, entries);
+      out.flush();
+      entries.addAll(limits.entries(dtype));
+      int limitEntries = entries.size();
+      for (long spread : spreads(device)) {
+        Conditions conditions = new Conditions(stream, dtype, libtorch, spread);
+        OperationCases cases =
+            new OperationCases(conditions, clock, batch, rounds, limits, child.cases());
+        for (Problem problem : problems) {
+          for (Operation operation : wanted) {
+            OperationResult result = measured(cases, problem, operation, err);
+            if (result != null) {
+              result.rows().forEach(out::println);
+              out.flush();
+              entries.addAll(result.entries());
+              settings.write(facts, entries);
+            }
           }
         }
       }
+      refuse(
+          entries.size() == limitEntries,
+          "none of these layers has an operation " + String.join(" or ", operations));
     }
-    refuse(
-        entries.isEmpty(),
-        "none of these layers has an operation " + String.join(" or ", operations));
     settings.sayWritten(out);
+  }
+
+  /** A case that the device has no kernel or no memory for is told, and the others are measured. */
+  private static OperationResult measured(
+      OperationCases cases, Problem problem, Operation operation, PrintWriter err)
+      throws Exception {
+    try {
+      return cases.measure(problem, operation);
+    } catch (UnsupportedException | DeviceMemoryException e) {
+      PeerChoice.say(
+          err, "left out: " + problem.name() + "/" + operation.label() + ": " + e.getMessage());
+      return null;
+    }
+  }
+
+  /** What calls go through, once for cold caches, once for warm ones. */
+  private List<Long> spreads(Device device) {
+    List<Long> spreads = new ArrayList<>();
+    if (cold || !warm) {
+      spreads.add(OperationCases.coldBytes(device));
+    }
+    if (warm) {
+      spreads.add(0L);
+    }
+    return spreads;
   }
 }

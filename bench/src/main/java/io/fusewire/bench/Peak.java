@@ -1,65 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench;
 
+import io.fusewire.bench.peer.LibtorchProduct;
 import io.fusewire.ops.Activation;
 import io.fusewire.ops.DType;
+import io.fusewire.ops.Device;
 import io.fusewire.ops.PointwiseConv;
 import io.fusewire.ops.Stream;
 import io.fusewire.ops.Tensor;
-import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.global.torch;
+import java.util.Locale;
 
 /**
- * What the cores reach in a large f32 product, ours or libtorch's, whichever is faster: a measured
- * peak, somewhat below what the machine could do.
+ * What a device reaches in a large product, ours or a peer's, whichever is faster: a measured peak,
+ * somewhat below what the machine could do.
  *
  * @param perSecond floating-point operations per second, of the fastest run
- * @param by whose product it was
+ * @param by whose product it was, and of which size
  */
 record Peak(double perSecond, String by) {
   private static final int RUNS = 12;
   private static final int REST_MILLIS = 30;
-  private static final int ROWS = 2048;
-  private static final int CHANNELS = 1024;
-  private static final double OPERATIONS = 2.0 * ROWS * CHANNELS * CHANNELS;
+  private static final Size CPU_SIZE = new Size(2048, 1024);
+  private static final Size GPU_SIZE = new Size(16384, 4096);
 
-  static Peak measure(Stream stream) throws InterruptedException {
-    PointwiseConv conv =
-        new PointwiseConv(ROWS, CHANNELS, CHANNELS, DType.F32, Activation.IDENTITY);
-    try (PointerScope scope = new PointerScope();
-        Tensor src = Tensor.allocate(stream.device(), DType.F32, ROWS, CHANNELS);
-        Tensor weights = Tensor.allocate(stream.device(), DType.F32, CHANNELS, CHANNELS);
+  /** A product of (rows, channels) by (channels, channels). */
+  private record Size(int rows, int channels) {
+    double operations() {
+      return 2.0 * rows * channels * channels;
+    }
+
+    String of(String who) {
+      return "%s of (%d, %d) by (%d, %d)".formatted(who, rows, channels, channels, channels);
+    }
+  }
+
+  /**
+   * Measures ours and, if it takes part, libtorch's.
+   *
+   * @param dtype storage type; sums are f32
+   */
+  static Peak measure(Stream stream, DType dtype, Clock clock, boolean libtorch)
+      throws InterruptedException {
+    Size size = stream.device().kind() == Device.Kind.CUDA ? GPU_SIZE : CPU_SIZE;
+    int rows = size.rows();
+    int channels = size.channels();
+    PointwiseConv conv = new PointwiseConv(rows, channels, channels, dtype, Activation.IDENTITY);
+    try (Tensor src = Tensor.allocate(stream.device(), dtype, rows, channels);
+        Tensor weights = Tensor.allocate(stream.device(), DType.F32, channels, channels);
         Tensor packed = Tensor.allocate(stream.device(), DType.U8, conv.packedBytes(stream));
-        Tensor dst = Tensor.allocate(stream.device(), DType.F32, ROWS, CHANNELS)) {
+        Tensor dst = Tensor.allocate(stream.device(), dtype, rows, channels);
+        LibtorchProduct theirs = libtorch ? new LibtorchProduct(dtype, rows, channels) : null) {
       src.fill(stream, 0);
       weights.fill(stream, 0);
       conv.pack(stream, weights, packed);
-      var left = torch.zeros(ROWS, CHANNELS);
-      var right = torch.zeros(CHANNELS, CHANNELS);
-      double ours = Double.POSITIVE_INFINITY;
-      double theirs = Double.POSITIVE_INFINITY;
+      double ourBest = Double.POSITIVE_INFINITY;
+      double theirBest = Double.POSITIVE_INFINITY;
       for (int run = 0; run < RUNS; run++) {
         // What one leaves spinning must not slow down the other.
-        Thread.sleep(REST_MILLIS);
-        long start = System.nanoTime();
-        conv.forwardPacked(stream, src, packed, null, null, dst);
-        stream.synchronize();
-        long middle = System.nanoTime();
-        try (PointerScope result = new PointerScope()) {
-          torch.mm(left, right);
+        Thread.sleep(libtorch ? REST_MILLIS : 0);
+        Runnable product = () -> conv.forwardPacked(stream, src, packed, null, null, dst);
+        ourBest = Math.min(ourBest, clock.seconds(product));
+        if (libtorch) {
+          theirBest = Math.min(theirBest, theirs.seconds());
         }
-        ours = Math.min(ours, (middle - start) * 1e-9);
-        theirs = Math.min(theirs, (System.nanoTime() - middle) * 1e-9);
       }
-      return ours < theirs
-          ? new Peak(OPERATIONS / ours, "our pointwise convolution")
-          : new Peak(OPERATIONS / theirs, "libtorch's product");
+      return ourBest <= theirBest
+          ? new Peak(size.operations() / ourBest, size.of("our pointwise convolution"))
+          : new Peak(size.operations() / theirBest, size.of("libtorch's product"));
     }
   }
 
   @Override
   public String toString() {
-    return "%.1f GFLOP/s, %s of (%d, %d) by (%d, %d)"
-        .formatted(perSecond * 1e-9, by, ROWS, CHANNELS, CHANNELS, CHANNELS);
+    return String.format(Locale.ROOT, "%.1f GFLOP/s, %s", perSecond * 1e-9, by);
   }
 }

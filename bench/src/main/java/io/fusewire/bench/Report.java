@@ -37,10 +37,41 @@ final class Report {
           m.name(),
           m.peer(),
           milliseconds(m.ours()),
-          milliseconds(m.theirs()),
-          format("%.2f", m.ratio()),
+          m.compared() ? milliseconds(m.theirs().timing()) : "",
+          m.compared() ? format("%.2f", m.ratio()) : "",
           Double.isNaN(m.limit()) ? "" : format("<=%.1f", m.limit()),
           Double.isNaN(m.error()) ? "" : format("%.1e", m.error()));
+      if (m.theirs() != null && !m.compared()) {
+        out.println("  " + m.peer() + " takes no part: " + m.theirs().reason());
+      }
+    }
+    out.flush();
+  }
+
+  /** Prints the figures among some entries, if there are any. */
+  static void printFigures(List<? extends Entry> entries, PrintWriter out) {
+    String row = "%-39s %-15s %14s %-9s %-22s %14s %7s";
+    boolean first = true;
+    for (Entry entry : entries) {
+      if (entry instanceof Figure figure) {
+        if (first) {
+          out.println();
+          out.println(format(row, "case", "metric", "ours", "unit", "beside", "that", "ratio"));
+          first = false;
+        }
+        boolean peer = figure.peer() != null;
+        out.println(
+            format(
+                    row,
+                    figure.name(),
+                    figure.metric(),
+                    format("%.1f", figure.value()),
+                    figure.unit(),
+                    peer ? figure.peer() : "",
+                    peer ? format("%.1f", figure.peerValue()) : "",
+                    peer ? format("%.3f", figure.value() / figure.peerValue()) : "")
+                .stripTrailing());
+      }
     }
     out.flush();
   }

@@ -27,19 +27,36 @@ record Rounds(int warmUps, int rounds, int restMillis, boolean restOnce) {
     void run() throws Exception;
   }
 
-  /** Measures; one timing per contender, in their order. */
+  /** A contender that measures its runs itself. */
+  interface Contender {
+    /** Runs once; gives the seconds that it took, NaN if it cannot run any more. */
+    double seconds() throws Exception;
+  }
+
+  /** Measures by the host's clock; one timing per contender, in their order. */
   List<Timing> measure(List<Run> contenders) throws Exception {
+    return race(contenders.stream().map(Rounds::clocked).toList());
+  }
+
+  private static Contender clocked(Run run) {
+    return () -> {
+      long start = System.nanoTime();
+      run.run();
+      return (System.nanoTime() - start) * 1e-9;
+    };
+  }
+
+  /** Measures; one timing per contender, in their order, all NaN for one that failed. */
+  List<Timing> race(List<? extends Contender> contenders) throws Exception {
     double[][] seconds = new double[contenders.size()][rounds];
     for (int round = -warmUps; round < rounds; round++) {
       for (int i = 0; i < contenders.size(); i++) {
         if (i == 0 || !restOnce) {
           Thread.sleep(restMillis);
         }
-        long start = System.nanoTime();
-        contenders.get(i).run();
-        long nanos = System.nanoTime() - start;
+        double taken = contenders.get(i).seconds();
         if (round >= 0) {
-          seconds[i][round] = nanos * 1e-9;
+          seconds[i][round] = taken;
         }
       }
     }

@@ -6,6 +6,7 @@ import io.fusewire.ops.Stream;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Model.CommandSpec;
@@ -34,7 +35,7 @@ final class Settings {
   @Option(
       names = "--rounds",
       paramLabel = "N",
-      description = "Runs of every contender (default: 15; ops: 9).")
+      description = "Runs of every contender (default: 15; ops: 9; on a GPU 25).")
   private Integer rounds;
 
   @Option(
@@ -51,9 +52,14 @@ final class Settings {
 
   /** Refuses a number below 1. */
   static void atLeastOne(CommandSpec command, String option, int value) {
-    if (value < 1) {
+    atLeast(command, option, value, 1);
+  }
+
+  /** Refuses a number below some other. */
+  static void atLeast(CommandSpec command, String option, int value, int least) {
+    if (value < least) {
       throw new ParameterException(
-          command.commandLine(), option + " is " + value + "; at least 1 fits");
+          command.commandLine(), option + " is " + value + "; at least " + least + " fits");
     }
   }
 
@@ -66,8 +72,22 @@ final class Settings {
     return new Rounds(Math.min(3, counted), counted, REST_MILLIS);
   }
 
+  /**
+   * Rounds on some device; a GPU's contenders leave nothing that spins, and its rounds are short.
+   */
+  Rounds rounds(Device device, int roundsOnGpu) {
+    if (device.kind() == Device.Kind.CPU) {
+      return rounds();
+    }
+    int counted = rounds == null ? roundsOnGpu : rounds;
+    return new Rounds(Math.min(3, counted), counted, 0);
+  }
+
   /** Rounds for a command with many cases, of whose contenders only the last leaves threads. */
-  Rounds shortRounds() {
+  Rounds shortRounds(Device device, int roundsOnGpu) {
+    if (device.kind() != Device.Kind.CPU) {
+      return rounds(device, roundsOnGpu);
+    }
     int counted = rounds == null ? SHORT_ROUNDS : rounds;
     return new Rounds(Math.min(2, counted), counted, REST_MILLIS, true);
   }
@@ -80,12 +100,22 @@ final class Settings {
 
   /** A stream of the CPU with these threads. */
   Stream open() {
-    return Stream.open(Device.cpu()).threads(threads);
+    return open(Device.cpu());
+  }
+
+  /** A stream of a device; the threads matter to the CPU only. */
+  Stream open(Device device) {
+    return Stream.open(device).threads(threads);
   }
 
   /** What a command's results must be read with. */
   Map<String, String> facts(CommandSpec command, Rounds measured) {
-    Map<String, String> facts = Machine.facts(Device.cpu(), threads, command);
+    return facts(command, measured, Device.cpu());
+  }
+
+  /** The same on some device. */
+  Map<String, String> facts(CommandSpec command, Rounds measured, Device device) {
+    Map<String, String> facts = Machine.facts(device, threads, command);
     facts.put("rounds", Integer.toString(measured.rounds()));
     return facts;
   }
@@ -108,12 +138,24 @@ final class Settings {
 
   /** Prints the measurements and writes the file if one was asked for. */
   void report(List<Measurement> measurements, CommandSpec command) throws IOException {
+    report(facts(command, rounds()), measurements, List.of(), command);
+  }
+
+  /** The same with other facts, and with entries that follow from the measurements. */
+  void report(
+      Map<String, String> facts,
+      List<Measurement> measurements,
+      List<? extends Report.Entry> more,
+      CommandSpec command)
+      throws IOException {
     PrintWriter out = command.commandLine().getOut();
-    Map<String, String> facts = facts(command, rounds());
     facts.forEach((name, value) -> out.println(name + ": " + value));
     out.println();
     Report.print(measurements, out);
-    write(facts, measurements);
+    Report.printFigures(more, out);
+    List<Report.Entry> all = new ArrayList<>(measurements);
+    all.addAll(more);
+    write(facts, all);
     sayWritten(out);
   }
 }

@@ -13,10 +13,13 @@ import java.util.Arrays;
  */
 record Timing(double median, double low, double high, int runs) {
 
-  /** Summarises runs, in seconds. */
+  /** Summarises runs, in seconds; NaN if one of them is. */
   static Timing of(double[] seconds) {
     double[] sorted = seconds.clone();
     Arrays.sort(sorted);
+    if (sorted.length == 0 || Double.isNaN(sorted[sorted.length - 1])) {
+      return new Timing(Double.NaN, Double.NaN, Double.NaN, 0);
+    }
     return new Timing(
         percentile(sorted, 0.5), percentile(sorted, 0.2), percentile(sorted, 0.8), sorted.length);
   }
@@ -24,6 +27,11 @@ record Timing(double median, double low, double high, int runs) {
   /** The timing of one of several equal parts of every run. */
   Timing dividedBy(int parts) {
     return new Timing(median / parts, low / parts, high / parts, runs);
+  }
+
+  /** Whether every run was made. */
+  boolean complete() {
+    return Double.isFinite(median);
   }
 
   /** Linear between the two nearest runs. */

@@ -4,7 +4,8 @@ package io.fusewire.bench;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 
-import io.fusewire.bench.layers.Match;
+import io.fusewire.bench.layers.Difference;
+import io.fusewire.ops.DType;
 import io.fusewire.ops.Device;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -13,6 +14,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,13 +26,17 @@ final class CommandsTest {
   private static final Timing OURS = new Timing(0.3, 0.29, 0.31, 5);
   private static final Timing THEIRS = new Timing(0.6, 0.5, 0.7, 5);
 
+  private static final Limits LIMITS = new Limits(1e10, "memcpy", new Peak(1e9, "ours"));
+
   @TempDir private Path folder;
 
   @Test
   void everyCommandTakesAFileForItsResults() {
-    Map<String, CommandLine> commands = new CommandLine(new Main()).getSubcommands();
+    Map<String, CommandLine> commands = new TreeMap<>(new CommandLine(new Main()).getSubcommands());
     assertEquals(
-        Set.of("model", "ops", "depthwise", "memory", "calls", "traffic"), commands.keySet());
+        Set.of("model", "ops", "depthwise", "memory", "calls", "traffic", "report"),
+        commands.keySet());
+    commands.remove("report");
     commands.forEach(
         (name, command) ->
             assertNotNull(command.getCommandSpec().findOption("--json"), name + " --json FILE"));
@@ -45,13 +51,33 @@ final class CommandsTest {
         new OperationResult(
                 name,
                 OURS,
-                THEIRS,
+                List.of(
+                    new PeerTime("libtorch", THEIRS, null),
+                    PeerTime.missing("pytorch compile", "it is not installed")),
                 OURS,
+                "memcpy",
                 1000,
                 2000,
-                new Peak(1e9, "ours"),
-                new Match.Difference(1e-6, 1e-5))
-            .entries());
+                LIMITS,
+                new Difference(1e-6, 1e-5))
+            .entries(),
+        LIMITS.entries(DType.BF16),
+        network().figures(),
+        network().measurements());
+  }
+
+  private static NetworkResult network() {
+    return new NetworkResult(
+        "b0@224/train-step/batch8/bf16",
+        8,
+        1e9,
+        1e10,
+        1e-2,
+        1000,
+        List.of(
+            new NetworkResult.Race(OURS, new PeerTime("pytorch eager", THEIRS, null), 2000),
+            new NetworkResult.Race(OURS, PeerTime.missing("pytorch graph", "no GPU"), Double.NaN)),
+        LIMITS);
   }
 
   /** The header is the same for all commands, so what differs is an entry's own fields. */

@@ -22,7 +22,12 @@ final class ModelCasesTest {
     try (Stream stream = Stream.open(Device.cpu())) {
       ModelCases cases =
           new ModelCases(
-              stream, 2, new Rounds(0, 1, 0), EfficientNet.b0().resolution(64).classes(20));
+              stream,
+              2,
+              new Rounds(0, 1, 0),
+              EfficientNet.b0().resolution(64).classes(20),
+              true,
+              true);
       List<Measurement> measurements = new ArrayList<>(cases.infer(2));
       measurements.add(cases.train(4));
       Measurement scaling = cases.scaling(4);

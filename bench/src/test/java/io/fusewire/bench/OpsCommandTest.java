@@ -55,6 +55,8 @@ final class OpsCommandTest {
             .toList());
     assertEquals(
         List.of(
+            "device/copy",
+            "device/product/f32",
             "b0:stage6/dw/backward-data/batch1/f32/warm",
             "b0:stage6/dw/backward-weights/batch1/f32/warm",
             name,
@@ -80,7 +82,14 @@ final class OpsCommandTest {
     assertEquals(2, run("b5"));
     assertEquals(2, run("--operations", "sideways"));
     assertEquals(2, run("--batch", "0"));
-    assertEquals(2, run("--dtype", "bf16"));
+    assertEquals(2, run("--dtype", "i32"));
+    assertEquals(2, run("--device", "tpu"));
+    assertEquals(2, run("--clock", "sun"));
+    assertEquals(2, run("--peer", "onnxruntime"));
+    assertEquals(2, run("--peer", "none,libtorch"));
+    assertEquals(2, run("--peer-modes", "lazy"));
+    assertEquals(2, run("--peer-timeout", "0"));
+    assertEquals(2, run("--peer-script", "no/such.py"));
     assertEquals(2, run("--rounds", "0"));
     assertEquals(2, run("--threads", "0"));
     for (String part :
@@ -88,7 +97,14 @@ final class OpsCommandTest {
           "'b5'; there are b0, b4, b7",
           "'sideways'; there are forward, ",
           "--batch is 0",
-          "--dtype is 'bf16'; f32 fits",
+          "--dtype is 'i32'; f32, bf16, f16 fit",
+          "No device \"tpu\"; there are: cpu",
+          "--clock is 'sun'; events and wall fit",
+          "--peer is 'onnxruntime'; libtorch, pytorch, none fit",
+          "--peer none fits alone",
+          "--peer-modes is 'lazy'; eager, compile, graph fit",
+          "--peer-timeout is 0",
+          "there is no file no/such.py",
           "--rounds is 0",
           "--threads is 0"
         }) {

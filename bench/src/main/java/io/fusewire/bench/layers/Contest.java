@@ -4,54 +4,62 @@ package io.fusewire.bench.layers;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
-import java.util.function.IntFunction;
-import org.bytedeco.pytorch.Tensor;
 
 /**
  * An operation of ours and what does the same in libtorch: from the same tensors to the same
  * results.
  *
  * @param ours starts our call at a place
- * @param theirs makes libtorch's, and gives its results
+ * @param theirs makes libtorch's, and gives its results; never called where libtorch is not
  * @param prepare makes, at place 0, what the calls read and what is not just random
  * @param operations floating-point operations of a call, those of convolutions and products; NaN
  *     where there is none of them
- * @param results where our results are, in the order of libtorch's
+ * @param results our results, in the order of libtorch's
  */
 record Contest(
     IntConsumer ours,
     LibtorchCall theirs,
     Runnable prepare,
     double operations,
-    List<IntFunction<Tensor>> results) {
+    List<Result> results) {
 
-  /** A call of libtorch at a place. */
+  /**
+   * A call of libtorch at a place. Its results are libtorch's tensors, but a type that is not on
+   * the class path must not be named here: then not even a lambda that is never called could be
+   * made.
+   */
   interface LibtorchCall {
     /** Makes the call and gives its results. */
-    Tensor[] at(int place);
+    Object[] at(int place);
+  }
+
+  /** The same for one tensor of libtorch's. */
+  interface LibtorchValue {
+    /** Makes the tensor. */
+    Object at(int place);
   }
 
   Contest {
     results = List.copyOf(results);
   }
 
-  /** A contest that needs no preparation and whose results are shared tensors. */
+  /** A contest that needs no preparation. */
   static Contest of(
       IntConsumer ours, LibtorchCall theirs, double operations, SharedTensor... results) {
     return prepared(() -> {}, ours, theirs, operations, results);
   }
 
-  /** A contest whose results are shared tensors. */
+  /** A contest whose results are compared as a whole. */
   static Contest prepared(
       Runnable prepare,
       IntConsumer ours,
       LibtorchCall theirs,
       double operations,
       SharedTensor... results) {
-    List<IntFunction<Tensor>> views = new ArrayList<>();
+    List<Result> whole = new ArrayList<>();
     for (SharedTensor result : results) {
-      views.add(result::torch);
+      whole.add(Result.of(result));
     }
-    return new Contest(ours, theirs, prepare, operations, views);
+    return new Contest(ours, theirs, prepare, operations, whole);
   }
 }

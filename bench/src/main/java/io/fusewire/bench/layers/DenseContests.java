@@ -8,7 +8,6 @@ import static io.fusewire.bench.layers.SharedTensor.Form.PLAIN;
 import io.fusewire.model.Padding;
 import io.fusewire.ops.Activation;
 import io.fusewire.ops.ConvShape;
-import io.fusewire.ops.DType;
 import io.fusewire.ops.DenseConv;
 import io.fusewire.ops.FusedConv;
 import io.fusewire.ops.Stream;
@@ -62,7 +61,7 @@ final class DenseContests {
     SharedTensor w = weights();
     SharedTensor bias = plain ? null : scene.in(PLAIN, out[3]);
     SharedTensor y = scene.out(IMAGE, out);
-    DenseConv conv = new DenseConv(shape, DType.F32, activation);
+    DenseConv conv = new DenseConv(shape, scene.dtype(), activation);
     var workspace = scene.workspace(conv.workspaceBytes(stream));
     return Contest.of(
         p ->
@@ -80,7 +79,7 @@ final class DenseContests {
     SharedTensor x = scene.in(IMAGE, in);
     SharedTensor dy = scene.in(IMAGE, out);
     SharedTensor dw = scene.out(DENSE_WEIGHTS, filter);
-    DenseConv conv = new DenseConv(shape, DType.F32, Activation.IDENTITY);
+    DenseConv conv = new DenseConv(shape, scene.dtype(), Activation.IDENTITY);
     var workspace = scene.workspace(conv.workspaceBytes(stream));
     return Contest.of(
         p -> conv.backwardWeights(stream, x.ours(p), dy.ours(p), dw.ours(p), null, workspace),
@@ -90,7 +89,7 @@ final class DenseContests {
   }
 
   private FusedConv fused() {
-    return new FusedConv(shape, DType.F32, (float) Torch.EPSILON, 0.1f);
+    return new FusedConv(shape, scene.dtype(), (float) Torch.EPSILON, 0.1f);
   }
 
   private Contest fusedForward() {
@@ -119,7 +118,7 @@ final class DenseContests {
 
   private Contest fusedBackward() {
     SharedTensor x = scene.in(IMAGE, in);
-    SharedTensor w = scene.beside(DENSE_WEIGHTS, filter);
+    SharedTensor w = scene.libtorchs(DENSE_WEIGHTS, filter);
     NormedSource y = NormedSource.of(scene, out);
     SharedTensor dy = scene.in(IMAGE, out);
     SharedTensor dw = scene.out(DENSE_WEIGHTS, filter);
@@ -128,7 +127,9 @@ final class DenseContests {
     var workspace = scene.workspace(conv.workspaceBytes(stream));
     return Contest.prepared(
         () -> {
-          y.raw().torch(0).copy_(Torch.conv(problem, x.torch(0), w.torch(0), null));
+          if (scene.libtorch()) {
+            y.raw().torch(0).copy_(Torch.conv(problem, x.torch(0), w.torch(0), null));
+          }
           y.prepare();
         },
         p -> {

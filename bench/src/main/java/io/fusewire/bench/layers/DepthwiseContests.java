@@ -4,13 +4,14 @@ package io.fusewire.bench.layers;
 import static io.fusewire.bench.layers.SharedTensor.Form.DEPTHWISE_WEIGHTS;
 import static io.fusewire.bench.layers.SharedTensor.Form.IMAGE;
 import static io.fusewire.bench.layers.SharedTensor.Form.PLAIN;
+import static io.fusewire.bench.layers.SharedTensor.Form.POINTWISE_WEIGHTS;
 
 import io.fusewire.model.Padding;
 import io.fusewire.ops.Activation;
 import io.fusewire.ops.ConvShape;
-import io.fusewire.ops.DType;
 import io.fusewire.ops.DepthwiseConv;
 import io.fusewire.ops.FusedDepthwise;
+import io.fusewire.ops.PointwiseConv;
 import io.fusewire.ops.SqueezedDepthwise;
 import io.fusewire.ops.Stream;
 import java.util.List;
@@ -52,6 +53,7 @@ final class DepthwiseContests {
       case FUSED_FORWARD -> contests.fusedForward();
       case FUSED_BACKWARD -> contests.fusedBackward();
       case INFERENCE -> contests.inference();
+      case INFERENCE_EXPANDED -> contests.expandedInference();
       default -> null;
     };
   }
@@ -69,7 +71,7 @@ final class DepthwiseContests {
     SharedTensor x = scene.in(IMAGE, scene.image(false, channels));
     SharedTensor w = weights();
     SharedTensor y = scene.out(IMAGE, scene.image(true, channels));
-    DepthwiseConv conv = new DepthwiseConv(shape, DType.F32, Activation.IDENTITY);
+    DepthwiseConv conv = new DepthwiseConv(shape, scene.dtype(), Activation.IDENTITY);
     return Contest.of(
         p -> conv.forward(stream, x.ours(p), w.ours(p), null, y.ours(p)),
         p -> new Tensor[] {Torch.conv(problem, x.torch(p), w.torch(p), null)},
@@ -81,7 +83,7 @@ final class DepthwiseContests {
     SharedTensor dy = scene.in(IMAGE, scene.image(true, channels));
     SharedTensor w = weights();
     SharedTensor dx = scene.out(IMAGE, scene.image(false, channels));
-    DepthwiseConv conv = new DepthwiseConv(shape, DType.F32, Activation.IDENTITY);
+    DepthwiseConv conv = new DepthwiseConv(shape, scene.dtype(), Activation.IDENTITY);
     return Contest.of(
         p -> conv.backwardData(stream, dy.ours(p), w.ours(p), dx.ours(p)),
         p -> new Tensor[] {Torch.dataGradient(problem, dy.torch(p), dx.torch(p), w.torch(p))},
@@ -93,7 +95,7 @@ final class DepthwiseContests {
     SharedTensor x = scene.in(IMAGE, scene.image(false, channels));
     SharedTensor dy = scene.in(IMAGE, scene.image(true, channels));
     SharedTensor dw = weightsGradient();
-    DepthwiseConv conv = new DepthwiseConv(shape, DType.F32, Activation.IDENTITY);
+    DepthwiseConv conv = new DepthwiseConv(shape, scene.dtype(), Activation.IDENTITY);
     var workspace = scene.workspace(conv.workspaceBytes(stream));
     return Contest.of(
         p -> conv.backwardWeights(stream, x.ours(p), dy.ours(p), dw.ours(p), null, workspace),
@@ -104,7 +106,7 @@ final class DepthwiseContests {
 
   private FusedDepthwise fused() {
     return new FusedDepthwise(
-        shape, DType.F32, Activation.SILU, Activation.SILU, (float) Torch.EPSILON, 0.1f);
+        shape, scene.dtype(), Activation.SILU, Activation.SILU, (float) Torch.EPSILON, 0.1f);
   }
 
   private Contest fusedForward() {
@@ -143,20 +145,24 @@ final class DepthwiseContests {
     SharedTensor diffBeta = scene.out(PLAIN, channels);
     SharedTensor gradient = scene.out(PLAIN, 2, channels);
     // What libtorch keeps of the forward pass.
-    SharedTensor normedX = scene.beside(IMAGE, scene.image(false, channels));
-    SharedTensor activeX = scene.beside(IMAGE, scene.image(false, channels));
-    SharedTensor normedY = scene.beside(IMAGE, scene.image(true, channels));
+    SharedTensor normedX = scene.libtorchs(IMAGE, scene.image(false, channels));
+    SharedTensor activeX = scene.libtorchs(IMAGE, scene.image(false, channels));
+    SharedTensor normedY = scene.libtorchs(IMAGE, scene.image(true, channels));
     OutGradient outGradient = new OutGradient(scene, y, Activation.SILU);
     FusedDepthwise conv = fused();
     var workspace = scene.workspace(conv.workspaceBytes(stream));
     return Contest.prepared(
         () -> {
           x.prepare();
-          normedX.torch(0).copy_(x.normalised(0));
-          activeX.torch(0).copy_(torch.silu(normedX.torch(0)));
-          y.raw().torch(0).copy_(Torch.conv(problem, activeX.torch(0), w.torch(0), null));
+          if (scene.libtorch()) {
+            normedX.torch(0).copy_(x.normalised(0));
+            activeX.torch(0).copy_(torch.silu(normedX.torch(0)));
+            y.raw().torch(0).copy_(Torch.conv(problem, activeX.torch(0), w.torch(0), null));
+          }
           y.prepare();
-          normedY.torch(0).copy_(y.normalised(0));
+          if (scene.libtorch()) {
+            normedY.torch(0).copy_(y.normalised(0));
+          }
           outGradient.run(dy, 0);
         },
         p ->
@@ -193,7 +199,7 @@ final class DepthwiseContests {
     SharedTensor w = weights();
     SharedTensor bias = scene.in(PLAIN, channels);
     SharedTensor y = scene.out(IMAGE, scene.image(true, channels));
-    SqueezedDepthwise conv = new SqueezedDepthwise(shape, DType.F32, Activation.SILU);
+    SqueezedDepthwise conv = new SqueezedDepthwise(shape, scene.dtype(), Activation.SILU);
     SharedTensor sums = scene.out(PLAIN, scene.batch(), conv.chunks(stream), channels);
     return new Contest(
         p ->
@@ -205,6 +211,52 @@ final class DepthwiseContests {
         },
         () -> {},
         operations,
-        List.of(y::torch, p -> Torch.sum(sums.torch(p), 1)));
+        List.of(Result.of(y), new Result(sums, Result.Part.SUMS)));
+  }
+
+  /**
+   * The expansion before it in the same kernel, its result never stored; null if there is none.
+   *
+   * @throws io.fusewire.ops.UnsupportedException if the device cannot make it on chip
+   */
+  private Contest expandedInference() {
+    int from = ProblemFile.expandedFrom(problem);
+    if (from == 0) {
+      return null;
+    }
+    SharedTensor x = scene.in(IMAGE, scene.image(false, from));
+    SharedTensor expandWeights =
+        scene.in(POINTWISE_WEIGHTS, 1 / Math.sqrt((double) from), channels, from);
+    SharedTensor expandBias = scene.in(PLAIN, channels);
+    SharedTensor w = weights();
+    SharedTensor bias = scene.in(PLAIN, channels);
+    SharedTensor y = scene.out(IMAGE, scene.image(true, channels));
+    SqueezedDepthwise conv =
+        SqueezedDepthwise.expanding(shape, scene.dtype(), Activation.SILU, from, Activation.SILU);
+    SharedTensor sums = scene.out(PLAIN, scene.batch(), conv.chunks(stream), channels);
+    long pixels = shape.batch() * shape.inHeight() * shape.inWidth();
+    PointwiseConv packing =
+        new PointwiseConv(pixels, from, channels, scene.dtype(), Activation.SILU);
+    var packed = scene.bytes(packing.packedBytes(stream));
+    return new Contest(
+        p ->
+            conv.forward(
+                stream,
+                x.ours(p),
+                packed,
+                expandBias.ours(p),
+                w.ours(p),
+                bias.ours(p),
+                y.ours(p),
+                sums.ours(p)),
+        p -> {
+          Tensor expanded =
+              torch.silu_(Torch.pointwise(x.torch(p), expandWeights.torch(p), expandBias.torch(p)));
+          Tensor out = torch.silu_(Torch.conv(problem, expanded, w.torch(p), bias.torch(p)));
+          return new Tensor[] {out, Torch.sum(out, Torch.PIXELS)};
+        },
+        () -> packing.pack(stream, expandWeights.ours(0), packed),
+        operations + 2.0 * pixels * from * channels,
+        List.of(Result.of(y), new Result(sums, Result.Part.SUMS)));
   }
 }

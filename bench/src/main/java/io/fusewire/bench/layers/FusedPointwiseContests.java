@@ -5,7 +5,6 @@ import static io.fusewire.bench.layers.SharedTensor.Form.IMAGE;
 import static io.fusewire.bench.layers.SharedTensor.Form.POINTWISE_WEIGHTS;
 
 import io.fusewire.ops.Activation;
-import io.fusewire.ops.DType;
 import io.fusewire.ops.FusedPointwise;
 import io.fusewire.ops.Stream;
 import org.bytedeco.pytorch.Tensor;
@@ -50,7 +49,7 @@ final class FusedPointwiseContests {
             pixels,
             inChannels,
             outChannels,
-            DType.F32,
+            scene.dtype(),
             gated ? Activation.SILU : Activation.IDENTITY,
             (float) Torch.EPSILON,
             0.1f);
@@ -116,7 +115,7 @@ final class FusedPointwiseContests {
     SharedTensor dw = scene.out(POINTWISE_WEIGHTS, outChannels, inChannels);
     OutGradient gradient = new OutGradient(scene, y, Activation.IDENTITY);
     // What libtorch keeps of the forward pass.
-    SharedTensor kept = normed == null ? x : scene.beside(IMAGE, scene.image(false, inChannels));
+    SharedTensor kept = normed == null ? x : scene.libtorchs(IMAGE, scene.image(false, inChannels));
     Contest.LibtorchCall theirs =
         p -> {
           var norm = y.gradients(dy.torch(p), p);
@@ -126,10 +125,12 @@ final class FusedPointwiseContests {
     return Contest.prepared(
         () -> {
           prepareSource();
-          if (normed != null) {
-            kept.torch(0).copy_(activated(0));
+          if (scene.libtorch()) {
+            if (normed != null) {
+              kept.torch(0).copy_(activated(0));
+            }
+            y.raw().torch(0).copy_(Torch.conv(problem, kept.torch(0), weights.torch(0), null));
           }
-          y.raw().torch(0).copy_(Torch.conv(problem, kept.torch(0), weights.torch(0), null));
           y.prepare();
         },
         p -> {

@@ -5,7 +5,6 @@ import static io.fusewire.bench.layers.SharedTensor.Form.IMAGE;
 import static io.fusewire.bench.layers.SharedTensor.Form.PLAIN;
 import static io.fusewire.bench.layers.SharedTensor.Form.POINTWISE_WEIGHTS;
 
-import io.fusewire.ops.DType;
 import io.fusewire.ops.DropoutHead;
 import io.fusewire.ops.MeanPool;
 import io.fusewire.ops.SampleMode;
@@ -35,7 +34,10 @@ final class HeadContests {
   private static MeanPool pool(Scene scene) {
     Problem problem = scene.problem();
     return new MeanPool(
-        scene.batch(), (long) problem.height() * problem.width(), problem.inChannels(), DType.F32);
+        scene.batch(),
+        (long) problem.height() * problem.width(),
+        problem.inChannels(),
+        scene.dtype());
   }
 
   private static Contest poolForward(Scene scene) {

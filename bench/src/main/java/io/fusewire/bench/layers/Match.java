@@ -1,55 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench.layers;
 
+import io.fusewire.ops.DType;
+import io.fusewire.ops.Device;
 import io.fusewire.ops.Stream;
+import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.AutoGradMode;
-import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 
 /**
- * An operation on a problem, with all memory it needs, to be run by us and by libtorch in turn. The
- * peer of a fused operation makes the same results from the same tensors, one library call for each
- * step. Belongs to one thread; matches are closed in the opposite order to their opening.
+ * An operation on a problem, with all memory it needs, to be run by us and, on the CPU, by libtorch
+ * in turn. Libtorch makes the same results as a fused operation from the same tensors, one library
+ * call for each step. Belongs to one thread; matches are closed in the opposite order to their
+ * opening.
  */
 public final class Match implements AutoCloseable {
   private static final int MOST_PLACES = 256;
-  private static final long SEED = 1;
+
+  /** Images that are compared with the CPU's: enough for every step of a kernel to count. */
+  private static final long COMPARED_BATCH = 2;
 
   private final Scene scene;
   private final Contest contest;
   private final int places;
   private final PointerScope scope;
-
-  /**
-   * How far our results are from libtorch's, the worst over all results.
-   *
-   * @param relative 2-norm of the difference over the 2-norm of libtorch's result
-   * @param largest largest difference over the largest absolute value of libtorch's result
-   */
-  public record Difference(double relative, double largest) {}
+  private final LibtorchSide libtorch;
 
   private Match(Scene scene, Contest contest, int places, PointerScope scope) {
     this.scene = scene;
     this.contest = contest;
     this.places = places;
     this.scope = scope;
+    this.libtorch = scene.libtorch() ? new LibtorchSide(contest) : null;
   }
 
   /**
    * Makes an operation ready.
    *
-   * @param stream where our calls run, on the CPU
+   * @param conditions where and how it is measured
    * @param problem the layer
    * @param batch images
    * @param operation what is to be done
-   * @param spread bytes that consecutive calls go through before they come back to the same place;
-   *     several times the caches' size makes every call miss them, 0 makes all calls use one place
    * @return the match, to be closed; null if the layer has no such operation
+   * @throws io.fusewire.ops.UnsupportedException if the device cannot do it for this shape
+   * @throws io.fusewire.ops.DeviceMemoryException if the device has too little memory
    */
   public static Match open(
-      Stream stream, Problem problem, long batch, Operation operation, long spread) {
-    Scene scene = new Scene(stream, problem, batch);
+      Conditions conditions, Problem problem, long batch, Operation operation) {
+    Scene scene = new Scene(conditions, problem, batch);
     PointerScope scope = new PointerScope();
     boolean open = false;
     try {
@@ -57,9 +54,11 @@ public final class Match implements AutoCloseable {
       if (contest == null) {
         return null;
       }
-      long bytes = scene.leastBytes();
-      int places = spread == 0 ? 1 : (int) Math.min(MOST_PLACES, 1 + spread / bytes);
-      torch.manual_seed(SEED);
+      long spread = conditions.spread();
+      int places = spread == 0 ? 1 : (int) Math.min(MOST_PLACES, 1 + spread / scene.leastBytes());
+      if (conditions.libtorch()) {
+        LibtorchSide.seed();
+      }
       scene.fill(places, contest.prepare());
       open = true;
       return new Match(scene, contest, places, scope);
@@ -120,14 +119,23 @@ public final class Match implements AutoCloseable {
   }
 
   /**
+   * Makes our calls, which a GPU only queues.
+   *
+   * @param calls how many
+   */
+  public void queue(int calls) {
+    for (int i = 0; i < calls; i++) {
+      contest.ours().accept(i % places);
+    }
+  }
+
+  /**
    * Makes our calls and waits for them.
    *
    * @param calls how many
    */
   public void ours(int calls) {
-    for (int i = 0; i < calls; i++) {
-      contest.ours().accept(i % places);
-    }
+    queue(calls);
     scene.stream().synchronize();
   }
 
@@ -135,42 +143,73 @@ public final class Match implements AutoCloseable {
    * Makes libtorch's calls; what they allocate is freed again at once.
    *
    * @param calls how many
+   * @throws IllegalStateException if libtorch takes no part
    */
   public void theirs(int calls) {
-    for (int i = 0; i < calls; i++) {
-      try (PointerScope results = new PointerScope();
-          AutoGradMode off = new AutoGradMode(false)) {
-        contest.theirs().at(i % places);
-      }
-    }
+    libtorch().call(calls, places);
   }
 
   /**
    * Makes both calls and compares their results.
    *
-   * @return the difference; NaN if ours has a NaN
+   * @return ours against libtorch's; NaN if ours has a NaN
+   * @throws IllegalStateException if libtorch takes no part
    */
   public Difference compare() {
     ours(1);
-    double relative = 0;
-    double largest = 0;
-    try (PointerScope results = new PointerScope();
-        AutoGradMode off = new AutoGradMode(false)) {
-      Tensor[] expected = contest.theirs().at(0);
-      if (expected.length != contest.results().size()) {
-        throw new IllegalStateException(
-            expected.length + " results of libtorch, " + contest.results().size() + " of ours");
-      }
-      for (int i = 0; i < expected.length; i++) {
-        Tensor wide = expected[i].to(torch.ScalarType.Double).reshape(-1);
-        Tensor ours = contest.results().get(i).apply(0);
-        Tensor error = ours.to(torch.ScalarType.Double).reshape(-1).sub(wide);
-        relative = Math.max(relative, error.norm().item_double() / wide.norm().item_double());
-        largest =
-            Math.max(largest, error.abs().max().item_double() / wide.abs().max().item_double());
-      }
+    return libtorch().compare(contest.results());
+  }
+
+  private LibtorchSide libtorch() {
+    if (libtorch == null) {
+      throw new IllegalStateException("libtorch takes no part in this match");
     }
-    return new Difference(relative, largest);
+    return libtorch;
+  }
+
+  /**
+   * Makes an operation's call for a few images under some conditions, and the same on the CPU in
+   * f32 from the same values, and compares.
+   *
+   * @param conditions where and how it is measured
+   * @param problem the layer
+   * @param operation what is done
+   * @return ours against the CPU's; null if the layer has no such operation
+   */
+  public static Difference compareWithCpu(
+      Conditions conditions, Problem problem, Operation operation) {
+    try (Stream cpu = Stream.open(Device.cpu()).threads(conditions.stream().threads());
+        Match here =
+            open(
+                new Conditions(conditions.stream(), conditions.dtype(), false, 0),
+                problem,
+                COMPARED_BATCH,
+                operation);
+        Match there =
+            open(new Conditions(cpu, DType.F32, false, 0), problem, COMPARED_BATCH, operation)) {
+      if (here == null) {
+        return null;
+      }
+      List<SharedTensor> given = here.scene.inputs();
+      List<SharedTensor> copies = there.scene.inputs();
+      for (int i = 0; i < given.size(); i++) {
+        copies.get(i).ours(0).copyFrom(cpu, given.get(i).ours(0).toFloats(conditions.stream()));
+      }
+      there.contest.prepare().run();
+      here.ours(1);
+      there.ours(1);
+      Difference worst = Difference.NONE;
+      for (int i = 0; i < here.contest.results().size(); i++) {
+        Result mine = here.contest.results().get(i);
+        Result reference = there.contest.results().get(i);
+        worst =
+            worst.or(
+                Difference.of(
+                    mine.of(mine.tensor().ours(0).toFloats(conditions.stream())),
+                    reference.of(reference.tensor().ours(0).toFloats(cpu))));
+      }
+      return worst;
+    }
   }
 
   @Override

@@ -6,7 +6,6 @@ import static io.fusewire.bench.layers.SharedTensor.Form.PLAIN;
 
 import io.fusewire.ops.Activation;
 import io.fusewire.ops.BatchNorm;
-import io.fusewire.ops.DType;
 import io.fusewire.ops.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -33,7 +32,7 @@ final class NormContests {
         new BatchNorm(
             image[0] * image[1] * image[2],
             channels,
-            DType.F32,
+            scene.dtype(),
             active ? Activation.SILU : Activation.IDENTITY,
             (float) Torch.EPSILON,
             0.1f);
@@ -84,11 +83,13 @@ final class NormContests {
     SharedTensor diffGamma = scene.out(PLAIN, channels);
     SharedTensor diffBeta = scene.out(PLAIN, channels);
     // What libtorch keeps of the forward pass, between BatchNorm and SiLU.
-    SharedTensor normed = scene.beside(IMAGE, image);
+    SharedTensor normed = scene.libtorchs(IMAGE, image);
     return Contest.prepared(
         () -> {
           x.prepare();
-          normed.torch(0).copy_(x.normalised(0));
+          if (scene.libtorch()) {
+            normed.torch(0).copy_(x.normalised(0));
+          }
         },
         p ->
             norm.backward(

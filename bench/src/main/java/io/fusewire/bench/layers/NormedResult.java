@@ -6,7 +6,6 @@ import static io.fusewire.bench.layers.SharedTensor.Form.PLAIN;
 
 import java.util.List;
 import java.util.function.IntConsumer;
-import java.util.function.IntFunction;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -31,15 +30,15 @@ record NormedResult(SharedTensor gamma, SharedTensor beta, SharedTensor raw, Sha
 
   /** A contest of convolutions that leave this; of the tables it compares the means. */
   Contest contest(
-      Runnable prepare, IntConsumer ours, IntFunction<Tensor> convolution, double operations) {
+      Runnable prepare, IntConsumer ours, Contest.LibtorchValue convolution, double operations) {
     return new Contest(
         ours,
         place -> {
-          Tensor result = convolution.apply(place);
+          Tensor result = (Tensor) convolution.at(place);
           return new Tensor[] {result, Torch.statistics(result).get0()};
         },
         prepare,
         operations,
-        List.of(raw::torch, place -> table.torch(place).select(0, 0)));
+        List.of(Result.of(raw), new Result(table, Result.Part.FIRST_ROW)));
   }
 }

@@ -4,6 +4,8 @@ package io.fusewire.bench.layers;
 import static io.fusewire.bench.layers.SharedTensor.Form.IMAGE;
 import static io.fusewire.bench.layers.SharedTensor.Form.PLAIN;
 
+import io.fusewire.ops.Stream;
+import java.util.Arrays;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
@@ -16,6 +18,7 @@ import org.bytedeco.pytorch.global.torch;
 final class NormedSource {
   private static final long[] ALL_BUT_CHANNELS = {0, 2, 3};
 
+  private final Scene scene;
   private final SharedTensor raw;
   private final SharedTensor table;
   private final SharedTensor gamma;
@@ -25,6 +28,7 @@ final class NormedSource {
   private final SharedTensor inverseDeviation;
 
   private NormedSource(Scene scene, SharedTensor raw, long channels) {
+    this.scene = scene;
     this.raw = raw;
     this.table = scene.in(PLAIN, 4, channels);
     this.gamma = scene.beside(PLAIN, channels);
@@ -41,6 +45,10 @@ final class NormedSource {
 
   /** Makes mean, variance and our table of the content at place 0. */
   void prepare() {
+    if (!scene.libtorch()) {
+      prepareAsDrawn();
+      return;
+    }
     Tensor wide = raw.torch(0).to(torch.ScalarType.Double);
     Tensor batchMean = wide.mean(ALL_BUT_CHANNELS);
     Tensor batchVariance = wide.var(ALL_BUT_CHANNELS, false);
@@ -53,6 +61,28 @@ final class NormedSource {
     rows.select(0, 1).copy_(inverse);
     rows.select(0, 2).copy_(inverse.mul(gamma.torch(0).to(torch.ScalarType.Double)));
     rows.select(0, 3).copy_(beta.torch(0));
+  }
+
+  /** The same of what the content was drawn from: mean 0, variance 1. */
+  private void prepareAsDrawn() {
+    Stream stream = scene.stream();
+    float inverse = (float) (1 / Math.sqrt(1 + Torch.EPSILON));
+    float[] scales = gamma.ours(0).toFloats(stream);
+    float[] shifts = beta.ours(0).toFloats(stream);
+    int channels = scales.length;
+    float[] rows = new float[4 * channels];
+    Arrays.fill(rows, channels, 2 * channels, inverse);
+    for (int c = 0; c < channels; c++) {
+      rows[2 * channels + c] = inverse * scales[c];
+      rows[3 * channels + c] = shifts[c];
+    }
+    table.ours(0).copyFrom(stream, rows);
+    mean.ours(0).fill(stream, 0);
+    float[] ones = new float[channels];
+    Arrays.fill(ones, 1);
+    variance.ours(0).copyFrom(stream, ones);
+    Arrays.fill(ones, inverse);
+    inverseDeviation.ours(0).copyFrom(stream, ones);
   }
 
   SharedTensor raw() {

@@ -28,7 +28,9 @@ public enum Operation {
   /** The gradients of the BatchNorm after it and its activation, alone. */
   NORM_BACKWARD,
   /** As in inference: with bias, activation, and what else the network fuses. */
-  INFERENCE;
+  INFERENCE,
+  /** As in inference, with the expansion before it in the same kernel. */
+  INFERENCE_EXPANDED;
 
   /**
    * As it is written in cases and on the command line.

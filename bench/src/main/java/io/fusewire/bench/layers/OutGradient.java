@@ -4,7 +4,6 @@ package io.fusewire.bench.layers;
 import static io.fusewire.bench.layers.SharedTensor.Form.PLAIN;
 
 import io.fusewire.ops.Activation;
-import io.fusewire.ops.DType;
 import io.fusewire.ops.NormGradient;
 import io.fusewire.ops.Stream;
 import io.fusewire.ops.Tensor;
@@ -27,7 +26,8 @@ final class OutGradient {
     diffGamma = scene.out(PLAIN, channels);
     diffBeta = scene.out(PLAIN, channels);
     table = scene.out(PLAIN, 2, channels);
-    operation = new NormGradient(shape[0], shape[1] * shape[2], channels, DType.F32, activation);
+    operation =
+        new NormGradient(shape[0], shape[1] * shape[2], channels, scene.dtype(), activation);
     workspace = scene.workspace(operation.workspaceBytes(stream));
   }
 

@@ -6,7 +6,6 @@ import static io.fusewire.bench.layers.SharedTensor.Form.PLAIN;
 import static io.fusewire.bench.layers.SharedTensor.Form.POINTWISE_WEIGHTS;
 
 import io.fusewire.ops.Activation;
-import io.fusewire.ops.DType;
 import io.fusewire.ops.GatedPointwise;
 import io.fusewire.ops.PointwiseConv;
 import io.fusewire.ops.Stream;
@@ -60,7 +59,7 @@ final class PointwiseContests {
   }
 
   private PointwiseConv conv(Activation activation) {
-    return new PointwiseConv(rows, inChannels, outChannels, DType.F32, activation);
+    return new PointwiseConv(rows, inChannels, outChannels, scene.dtype(), activation);
   }
 
   private Contest forward() {
@@ -131,7 +130,7 @@ final class PointwiseContests {
             rows / scene.batch(),
             inChannels,
             outChannels,
-            DType.F32,
+            scene.dtype(),
             Activation.IDENTITY);
     PointwiseConv packing = conv(Activation.IDENTITY);
     var packed = scene.bytes(packing.packedBytes(stream));

@@ -3,6 +3,7 @@ package io.fusewire.bench.layers;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -44,6 +45,24 @@ public final class ProblemFile {
    */
   public static List<Problem> of(String model, Layer layer) throws IOException {
     return all().stream().filter(p -> p.model().equals(model) && p.layer() == layer).toList();
+  }
+
+  /**
+   * Channels that the block of a depthwise convolution expands from.
+   *
+   * @param depthwise such as {@code b0:stage2/dw}
+   * @return 0 if the block does not expand
+   */
+  public static int expandedFrom(Problem depthwise) {
+    try {
+      return of(depthwise.model(), Layer.EXPAND).stream()
+          .filter(expand -> expand.outChannels() == depthwise.inChannels())
+          .mapToInt(Problem::inChannels)
+          .findFirst()
+          .orElse(0);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /**

@@ -9,7 +9,9 @@ import java.util.List;
 
 /** The tensors of one problem at one batch size, planned by a contest before they have memory. */
 final class Scene {
-  private final Stream stream;
+  private static final long SEED = 1;
+
+  private final Conditions conditions;
   private final Problem problem;
   private final long batch;
   private final List<SharedTensor> read = new ArrayList<>();
@@ -17,14 +19,24 @@ final class Scene {
   private final List<SharedTensor> beside = new ArrayList<>();
   private final List<Tensor> workspaces = new ArrayList<>();
 
-  Scene(Stream stream, Problem problem, long batch) {
-    this.stream = stream;
+  Scene(Conditions conditions, Problem problem, long batch) {
+    this.conditions = conditions;
     this.problem = problem;
     this.batch = batch;
   }
 
   Stream stream() {
-    return stream;
+    return conditions.stream();
+  }
+
+  /** Storage type of activations. */
+  DType dtype() {
+    return conditions.dtype();
+  }
+
+  /** Whether libtorch takes part. */
+  boolean libtorch() {
+    return conditions.libtorch();
   }
 
   Problem problem() {
@@ -42,17 +54,22 @@ final class Scene {
 
   /** A tensor that a call must read, normally distributed with some standard deviation. */
   SharedTensor in(SharedTensor.Form form, double scale, long... shape) {
-    return added(read, new SharedTensor(form, scale, shape));
+    return added(read, new SharedTensor(form, dtype(), scale, shape));
   }
 
   /** A tensor that a call must write. */
   SharedTensor out(SharedTensor.Form form, long... shape) {
-    return added(written, new SharedTensor(form, 0, shape));
+    return added(written, new SharedTensor(form, dtype(), 0, shape));
   }
 
   /** A tensor that only one contender has, or that need not move. */
   SharedTensor beside(SharedTensor.Form form, long... shape) {
-    return added(beside, new SharedTensor(form, 1, shape));
+    return added(beside, new SharedTensor(form, dtype(), 1, shape));
+  }
+
+  /** A tensor that only libtorch has, such as what it keeps of a forward pass; else null. */
+  SharedTensor libtorchs(SharedTensor.Form form, long... shape) {
+    return libtorch() ? beside(form, shape) : null;
   }
 
   /** (height, width) before or after the layer's convolution, times some channels. */
@@ -78,7 +95,7 @@ final class Scene {
 
   /** Memory of ours alone. */
   Tensor bytes(long bytes) {
-    Tensor tensor = Tensor.allocate(stream.device(), DType.U8, bytes);
+    Tensor tensor = Tensor.allocate(stream().device(), DType.U8, bytes);
     workspaces.add(tensor);
     return tensor;
   }
@@ -89,21 +106,32 @@ final class Scene {
         + written.stream().mapToLong(SharedTensor::bytes).sum();
   }
 
+  /** What calls only read, whoever makes them. */
+  List<SharedTensor> inputs() {
+    List<SharedTensor> inputs = new ArrayList<>(read);
+    inputs.addAll(beside);
+    return inputs;
+  }
+
   /** Gives all tensors their memory, and every place the same content. */
   void fill(int places, Runnable prepare) {
-    List<SharedTensor> all = new ArrayList<>(read);
-    all.addAll(beside);
+    List<SharedTensor> all = inputs();
     all.addAll(written);
-    all.forEach(tensor -> tensor.allocate(stream.device(), places));
+    RandomValues random = new RandomValues(SEED);
+    all.forEach(tensor -> tensor.allocate(stream(), places, libtorch(), random));
     prepare.run();
-    stream.synchronize();
+    stream().synchronize();
     for (SharedTensor tensor : all) {
-      tensor.spread(written.contains(tensor));
+      tensor.spread(stream(), dtype(), written.contains(tensor));
     }
+    stream().synchronize();
   }
 
   /** Frees our own memory; libtorch's is its scope's. */
   void close() {
     workspaces.forEach(Tensor::close);
+    read.forEach(SharedTensor::close);
+    written.forEach(SharedTensor::close);
+    beside.forEach(SharedTensor::close);
   }
 }

@@ -2,22 +2,21 @@
 package io.fusewire.bench.layers;
 
 import io.fusewire.ops.DType;
-import io.fusewire.ops.Device;
+import io.fusewire.ops.Stream;
+import io.fusewire.ops.Tensor;
 import java.util.ArrayList;
 import java.util.List;
-import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 
 /**
- * An F32 tensor that both contenders use in place, once for every place that their calls go
- * through. Ours is dense in the kernels' layout; libtorch has a view of it with the axes in
- * libtorch's order, which for images is what it calls channels-last.
+ * A tensor that all contenders of this process use in place, once for every place that their calls
+ * go through. Ours is dense in the kernels' layout; where libtorch takes part, the memory is
+ * libtorch's, which has a view of it with the axes in its own order, for images what it calls
+ * channels-last.
  */
 final class SharedTensor {
   /** What the axes are in the kernels' layout, and so what they are for libtorch. */
   enum Form {
-    /** (batch, height, width, channels). */
+    /** (batch, height, width, channels), in the storage type; all others are F32. */
     IMAGE,
     /** (out, kernel, kernel, in). */
     DENSE_WEIGHTS,
@@ -30,21 +29,33 @@ final class SharedTensor {
   }
 
   private final Form form;
-  private final long[] shape;
+  private final DType dtype;
   private final double scale;
-  private final List<io.fusewire.ops.Tensor> ours = new ArrayList<>();
-  private final List<Tensor> theirs = new ArrayList<>();
+  private final long[] shape;
+  private final List<Tensor> ours = new ArrayList<>();
+  private Tensor memory;
+  private TorchViews views;
 
   /**
    * Plans a tensor.
    *
+   * @param dtype storage type of images
    * @param scale standard deviation of its content; 0 leaves it as NaN, to be overwritten
    * @param shape sizes in the kernels' layout
    */
-  SharedTensor(Form form, double scale, long... shape) {
+  SharedTensor(Form form, DType dtype, double scale, long... shape) {
     this.form = form;
+    this.dtype = form == Form.IMAGE ? dtype : DType.F32;
     this.scale = scale;
     this.shape = shape.clone();
+  }
+
+  Form form() {
+    return form;
+  }
+
+  DType dtype() {
+    return dtype;
   }
 
   /** Sizes in the kernels' layout. */
@@ -54,64 +65,64 @@ final class SharedTensor {
 
   /** Bytes at one place. */
   long bytes() {
-    long bytes = Float.BYTES;
+    long bytes = dtype.bytes();
     for (long size : shape) {
-      bytes *= size;
+      bytes = Math.multiplyExact(bytes, size);
     }
     return bytes;
   }
 
   /** Allocates all places and fills the first. */
-  void allocate(Device device, int places) {
-    long[] all = new long[shape.length + 1];
-    all[0] = places;
-    System.arraycopy(shape, 0, all, 1, shape.length);
-    Tensor memory = torch.empty(all);
+  void allocate(Stream stream, int places, boolean libtorch, RandomValues random) {
+    if (libtorch) {
+      views = new TorchViews(this, places, scale);
+      for (int place = 0; place < places; place++) {
+        ours.add(views.ours(stream.device(), place));
+      }
+      return;
+    }
+    long bytes = bytes();
+    memory = Tensor.allocate(stream.device(), DType.U8, Math.multiplyExact(bytes, places));
     for (int place = 0; place < places; place++) {
-      Tensor part = memory.select(0, place);
-      long address = part.data_ptr().address();
-      ours.add(io.fusewire.ops.Tensor.view(device, DType.F32, address, memory, shape));
-      theirs.add(arranged(part));
+      ours.add(memory.slice(place * bytes, dtype, shape));
     }
-    Tensor first = memory.select(0, 0);
     if (scale == 0) {
-      first.fill_(new Scalar(Double.NaN));
+      ours.get(0).fill(stream, 0xff);
     } else {
-      first.copy_(torch.randn(shape).mul_(new Scalar(scale)));
+      random.fill(stream, ours.get(0), scale);
     }
-  }
-
-  private Tensor arranged(Tensor part) {
-    return switch (form) {
-      case IMAGE, DENSE_WEIGHTS -> part.permute(0, 3, 1, 2);
-      case POINTWISE_WEIGHTS -> part.unsqueeze(-1).unsqueeze(-1);
-      case DEPTHWISE_WEIGHTS -> part.permute(2, 0, 1).unsqueeze(1);
-      case PLAIN -> part;
-    };
   }
 
   /**
-   * Gives the other places the first one's content. What of libtorch's views is not in an order
-   * that libtorch would choose becomes a copy that is, so that no call has to reorder it.
+   * Gives the other places the first one's content.
    *
+   * @param storage type of activations
    * @param result whether libtorch's views are only looked at
    */
-  void spread(boolean result) {
-    for (Tensor place : theirs.subList(1, theirs.size())) {
-      place.copy_(theirs.get(0));
+  void spread(Stream stream, DType storage, boolean result) {
+    if (views != null) {
+      views.spread(storage, result);
+      return;
     }
-    if (form == Form.DEPTHWISE_WEIGHTS && !result) {
-      theirs.replaceAll(Tensor::contiguous);
+    for (Tensor place : ours.subList(1, ours.size())) {
+      place.copyFrom(stream, ours.get(0));
     }
   }
 
   /** For our calls. */
-  io.fusewire.ops.Tensor ours(int place) {
+  Tensor ours(int place) {
     return ours.get(place);
   }
 
   /** For libtorch's. */
-  Tensor torch(int place) {
-    return theirs.get(place);
+  org.bytedeco.pytorch.Tensor torch(int place) {
+    return views.torch(place);
+  }
+
+  /** Frees memory of ours; libtorch's is its scope's. */
+  void close() {
+    if (memory != null) {
+      memory.close();
+    }
   }
 }

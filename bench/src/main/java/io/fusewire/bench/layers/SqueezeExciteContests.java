@@ -6,16 +6,20 @@ import static io.fusewire.bench.layers.SharedTensor.Form.PLAIN;
 import static io.fusewire.bench.layers.SharedTensor.Form.POINTWISE_WEIGHTS;
 
 import io.fusewire.ops.Activation;
-import io.fusewire.ops.DType;
 import io.fusewire.ops.FusedSqueezeExcite;
 import io.fusewire.ops.Gate;
 import io.fusewire.ops.SqueezeExcite;
+import io.fusewire.ops.SqueezedGate;
 import io.fusewire.ops.Stream;
+import java.util.Random;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /** Squeeze-and-excite: alone with its product, and fused, where the product is left to others. */
 final class SqueezeExciteContests {
+  /** Sums of an image, about as many as depthwise convolutions leave. */
+  private static final long CHUNKS = 8;
+
   private final Scene scene;
   private final Stream stream;
   private final Problem problem;
@@ -51,19 +55,35 @@ final class SqueezeExciteContests {
       case BACKWARD -> new SqueezeExciteContests(scene).backward();
       case FUSED_FORWARD -> new SqueezeExciteContests(scene).fusedForward();
       case FUSED_BACKWARD -> new SqueezeExciteContests(scene).fusedBackward();
+      case INFERENCE -> new SqueezeExciteContests(scene).inference();
       default -> null;
     };
   }
 
   /** What the forward pass leaves for the backward pass, small. */
   private record Saved(SharedTensor pooled, SharedTensor hidden, SharedTensor gate) {
-    /** libtorch's forward pass at place 0 up to the gate. */
-    void prepare(SqueezeExciteContests of, Tensor x) {
+    /** libtorch's forward pass at place 0 up to the gate, or just a gate. */
+    void prepare(SqueezeExciteContests of, SharedTensor source) {
+      if (!of.scene.libtorch()) {
+        of.drawGate(gate);
+        return;
+      }
+      Tensor x = source.torch(0);
       pooled.torch(0).copy_(Torch.pooled(x));
       hidden.torch(0).copy_(of.linear(pooled.torch(0), of.reduceWeights, of.reduceBias, 0));
       Tensor active = torch.silu(hidden.torch(0));
       gate.torch(0).copy_(torch.sigmoid(of.linear(active, of.expandWeights, of.expandBias, 0)));
     }
+  }
+
+  /** Fills a gate with what a sigmoid could have made. */
+  private void drawGate(SharedTensor gate) {
+    Random random = new Random(channels);
+    float[] values = new float[Math.toIntExact(batch * channels)];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) (1 / (1 + Math.exp(-random.nextGaussian())));
+    }
+    gate.ours(0).copyFrom(stream, values);
   }
 
   private Saved saved() {
@@ -105,7 +125,7 @@ final class SqueezeExciteContests {
 
   private SqueezeExcite plain() {
     return new SqueezeExcite(
-        batch, pixels, channels, squeezed, DType.F32, Activation.SILU, Gate.SIGMOID);
+        batch, pixels, channels, squeezed, scene.dtype(), Activation.SILU, Gate.SIGMOID);
   }
 
   private FusedSqueezeExcite fused() {
@@ -114,7 +134,7 @@ final class SqueezeExciteContests {
         pixels,
         channels,
         squeezed,
-        DType.F32,
+        scene.dtype(),
         Activation.SILU,
         Activation.SILU,
         Gate.SIGMOID);
@@ -154,7 +174,7 @@ final class SqueezeExciteContests {
     SqueezeExcite excite = plain();
     var workspace = scene.workspace(excite.workspaceBytes(stream));
     return Contest.prepared(
-        () -> saved.prepare(this, x.torch(0)),
+        () -> saved.prepare(this, x),
         p ->
             excite.backward(
                 stream,
@@ -246,16 +266,18 @@ final class SqueezeExciteContests {
     SharedTensor diffBeta = scene.out(PLAIN, channels);
     SharedTensor table = scene.out(PLAIN, 2, channels);
     // What libtorch keeps of the forward pass.
-    SharedTensor normed = scene.beside(IMAGE, scene.image(false, channels));
-    SharedTensor active = scene.beside(IMAGE, scene.image(false, channels));
+    SharedTensor normed = scene.libtorchs(IMAGE, scene.image(false, channels));
+    SharedTensor active = scene.libtorchs(IMAGE, scene.image(false, channels));
     FusedSqueezeExcite excite = fused();
     var workspace = scene.workspace(excite.workspaceBytes(stream));
     return Contest.prepared(
         () -> {
           x.prepare();
-          normed.torch(0).copy_(x.normalised(0));
-          active.torch(0).copy_(torch.silu(normed.torch(0)));
-          saved.prepare(this, active.torch(0));
+          if (scene.libtorch()) {
+            normed.torch(0).copy_(x.normalised(0));
+            active.torch(0).copy_(torch.silu(normed.torch(0)));
+          }
+          saved.prepare(this, active);
         },
         p ->
             excite.backward(
@@ -293,5 +315,35 @@ final class SqueezeExciteContests {
         gradients.expandBias(),
         diffGamma,
         diffBeta);
+  }
+
+  /** The gate from sums that the depthwise convolution left. */
+  private Contest inference() {
+    long chunks = Math.min(CHUNKS, pixels);
+    SharedTensor sums =
+        scene.in(PLAIN, Math.sqrt((double) pixels / chunks), batch, chunks, channels);
+    Saved saved = results();
+    SqueezedGate gate =
+        new SqueezedGate(batch, pixels, chunks, channels, squeezed, Activation.SILU, Gate.SIGMOID);
+    return Contest.of(
+        p ->
+            gate.forward(
+                stream,
+                sums.ours(p),
+                reduceWeights.ours(p),
+                reduceBias.ours(p),
+                expandWeights.ours(p),
+                expandBias.ours(p),
+                saved.pooled().ours(p),
+                saved.hidden().ours(p),
+                saved.gate().ours(p)),
+        p -> {
+          Tensor mean = Torch.scaled(Torch.sum(sums.torch(p), 1), 1.0 / pixels);
+          Tensor pooled = mean.squeeze(1).unsqueeze(-1).unsqueeze(-1);
+          Tensor hidden = torch.silu_(linear(pooled, reduceWeights, reduceBias, p));
+          return new Tensor[] {torch.sigmoid(linear(hidden, expandWeights, expandBias, p))};
+        },
+        Double.NaN,
+        saved.gate());
   }
 }

@@ -43,14 +43,23 @@ final class Torch {
   static Tensor conv(Problem problem, Tensor x, Tensor weights, Tensor bias) {
     long stride = problem.stride();
     long padding = problem.kernel() / 2;
+    // Both only where weights are not of the images' type yet, in preparations, and biases.
+    torch.ScalarType type = x.scalar_type();
     return torch.conv2d(
         x,
-        weights,
-        bias == null ? ABSENT : new TensorOptional(bias),
+        weights.to(type),
+        bias == null ? ABSENT : new TensorOptional(bias.to(type)),
         new long[] {stride, stride},
         new long[] {padding, padding},
         ONE,
         groups(problem));
+  }
+
+  /** A pointwise convolution of weights (out, in, 1, 1). */
+  static Tensor pointwise(Tensor x, Tensor weights, Tensor bias) {
+    torch.ScalarType type = x.scalar_type();
+    TensorOptional shift = new TensorOptional(bias.to(type));
+    return torch.conv2d(x, weights.to(type), shift, ONE, NONE, ONE, 1);
   }
 
   private static long groups(Problem problem) {

@@ -14,7 +14,7 @@ import org.bytedeco.javacpp.Pointer;
  * The C library's memcpy on several threads, each copying its share: what moving bytes costs on
  * this machine.
  */
-public final class Memcpy implements AutoCloseable {
+public final class Memcpy implements Copies {
   private final ExecutorService pool;
   private final List<Callable<Void>> shares = new ArrayList<>();
   private final Pointer from;
@@ -68,14 +68,26 @@ public final class Memcpy implements AutoCloseable {
    * Copies several times; returns when all threads have.
    *
    * @param times how often
-   * @throws InterruptedException if interrupted
-   * @throws ExecutionException if a thread fails
+   * @throws IllegalStateException if a thread fails or this one is interrupted
    */
-  public void copy(int times) throws InterruptedException, ExecutionException {
+  @Override
+  public void queue(int times) {
     repeats = times;
-    for (Future<Void> share : pool.invokeAll(shares)) {
-      share.get();
+    try {
+      for (Future<Void> share : pool.invokeAll(shares)) {
+        share.get();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted while copying", e);
+    } catch (ExecutionException e) {
+      throw new IllegalStateException("copying failed", e);
     }
+  }
+
+  @Override
+  public String label() {
+    return "memcpy";
   }
 
   @Override

@@ -125,6 +125,22 @@ public final class TorchEfficientNet {
   }
 
   /**
+   * Makes some steps on the same images, all of class 0.
+   *
+   * @param nhwc values, batch, height, width, 3
+   * @param batch images
+   * @param size height and width in pixels
+   * @param steps how many
+   */
+  public void train(float[] nhwc, int batch, int size, int steps) {
+    Tensor images = images(nhwc, batch, size);
+    Tensor labels = torch.tensor(new long[batch]);
+    for (int step = 0; step < steps; step++) {
+      step(images, labels);
+    }
+  }
+
+  /**
    * Inference.
    *
    * @param images a channels-last batch

@@ -16,7 +16,7 @@ final class OperationTest {
         List.of(Operation.BACKWARD, Operation.BACKWARD_DATA, Operation.BACKWARD_WEIGHTS),
         Operation.meant(List.of("Backward", "backward-data")));
     assertEquals(
-        List.of(Operation.FUSED_FORWARD, Operation.INFERENCE),
+        List.of(Operation.FUSED_FORWARD, Operation.INFERENCE, Operation.INFERENCE_EXPANDED),
         Operation.meant(List.of("inference", "fused-forward")));
     assertEquals(List.of(Operation.values()), Operation.meant(List.of("all")));
   }
