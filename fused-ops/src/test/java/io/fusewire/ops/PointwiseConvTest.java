@@ -164,6 +164,7 @@ class PointwiseConvTest {
         Tensor diffSrc = lab.out(dtype, rows, in);
         conv.backwardData(lab.stream, diffDstTensor, weightsTensor, raw, null, diffSrc, workspace);
         Tolerance.products(
+            device,
             activation + " backwardData",
             dtype,
             dtype,
@@ -174,12 +175,14 @@ class PointwiseConvTest {
         conv.backwardWeights(
             lab.stream, srcTensor, diffDstTensor, raw, diffWeights, diffBias, workspace);
         Tolerance.products(
+            device,
             activation + " backwardWeights",
             dtype,
             DType.F32,
             reference.backwardWeights(src, inner),
             lab.read(diffWeights));
         Tolerance.products(
+            device,
             activation + " diffBias",
             dtype,
             DType.F32,
