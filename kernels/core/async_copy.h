@@ -16,8 +16,9 @@ FW_DEVICE void async_copy(const Block& block, void* to, const void* from, bool r
 #if defined(FW_EXEC_CHECKED)
   block.fibers->async_copy(block.thread, to, from, read ? 16 : 0);
 #elif defined(FW_EXEC_CUDA) && defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(unsigned(__cvta_generic_to_shared(to))), "l"(from),
-               "r"(read ? 16 : 0)
+  // Tiles have rows of 64 bytes and go on beside them: memory may as well send the other half of 128 to the L2 cache.
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(unsigned(__cvta_generic_to_shared(to))),
+               "l"(from), "r"(read ? 16 : 0)
                : "memory");
 #elif defined(FW_EXEC_CUDA)
   *static_cast<uint4*>(to) = read ? *static_cast<const uint4*>(from) : make_uint4(0, 0, 0, 0);

@@ -18,7 +18,7 @@ struct StatisticsChunks {
 
   StatisticsChunks(int64_t rows, int64_t columns, int32_t dtype) {
     if (!kOneThread && dtype != FW_F32) {
-      // Moments are 8 bytes per column beside a panel's 256: enough blocks for two waves on a large GPU come first.
+      // Moments are 8 bytes per column beside a panel's 128: enough blocks for two waves on a large GPU come first.
       constexpr int64_t kRows = TensorPanel::kRows;
       constexpr int64_t kBlocks = 528;
       const int64_t panels = ceil_div(rows, kRows);

@@ -24,7 +24,7 @@ struct StatisticsParams {
 
 // Rows of a panel and columns of a block, whatever the operand.
 struct TensorPanel {
-  static constexpr int kRows = 128;
+  static constexpr int kRows = 64;
   static constexpr int kColumns = 128;
 };
 

@@ -11,30 +11,42 @@
 
 namespace fusewire::FW_EXEC {
 
-// A ring of stages in shared memory, whose place the results take on their way out. Three stages keep two slices under
-// way; where shared memory does not hold them (compute capability 7.5, which has no asynchronous copies either), two.
+// A ring of stages in shared memory, whose place the results take on their way out. All stages but one are under way at
+// a time: with two blocks on a multiprocessor some 30 KB, which is what memory's latency takes to hide. Where shared
+// memory does not hold them all, fewer (compute capability 7.5, which has no asynchronous copies either, gets two).
 template <class Sums, int64_t kStageBytes>
 struct StageRing {
-  static constexpr int kMost = 3;
+  static constexpr int kMost = 5;
 
   FW_HOST_DEVICE static constexpr int64_t bytes(int stages) {
     const int64_t staged = Sums::kStagedElements * int64_t(sizeof(float));
     return shared_bytes<char>(stages * kStageBytes > staged ? stages * kStageBytes : staged);
   }
   // Stages for a block that has `others` bytes of shared memory besides.
-  static int stages_for(int64_t others) { return bytes(kMost) + others <= shared_limit() ? kMost : kMost - 1; }
+  static int stages_for(int64_t others) {
+    int stages = kMost;
+    while (stages > 2 && bytes(stages) + others > shared_limit()) {
+      stages--;
+    }
+    return stages;
+  }
 
-  // Waits for this thread's copies of the slice whose turn it is, when those of as many slices as fit are under way.
+  // Waits for this thread's copies of the slice whose turn it is, those of stages - 2 younger ones being under way.
   FW_DEVICE static void wait(const Block& block, int stages) {
-    if (stages == kMost) {
-      async_wait<kMost - 2>(block);
-    } else {
-      async_wait<0>(block);
+    switch (stages) {
+      case 5:
+        return async_wait<3>(block);
+      case 4:
+        return async_wait<2>(block);
+      case 3:
+        return async_wait<1>(block);
+      default:
+        return async_wait<0>(block);
     }
   }
 };
 
-template <class T, class Left, int kTileRows = 128, int kTileColumns = 128, int kBlockThreads = 512, int kEmitLanes = 8>
+template <class T, class Left, int kTileRows = 64, int kTileColumns = 128, int kBlockThreads = 256, int kEmitLanes = 8>
 struct TensorTiles {
   using Sums = MmaAccumulator<T, kTileRows, kTileColumns, kBlockThreads>;
   static constexpr int kThreads = kBlockThreads;

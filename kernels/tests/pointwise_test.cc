@@ -208,7 +208,7 @@ TEST_P(PointwiseTest, MisalignedTensorsAreExact) {
   }
 }
 
-// A GPU of compute capability 7.5 has shared memory for two stages of what takes three elsewhere. (Other devices do not
+// A GPU of compute capability 7.5 has shared memory for two stages of what takes five elsewhere. (Other devices do not
 // ask for the variable.)
 TEST_P(PointwiseTest, LessSharedMemoryGivesTheSameBits) {
   for (const int32_t dtype : kAllDtypes) {
