@@ -78,6 +78,40 @@ FW_DEVICE void multiply_exchanged(int lane, FragmentC& c, Word word) {
   }
 }
 
+// The value that another lane gives.
+FW_DEVICE uint32_t shuffle(const Block& block, uint32_t value, int lane) {
+#if defined(FW_EXEC_CHECKED)
+  return block.fibers->exchange(block.thread, &value, 1)[lane * FiberBlock::kExchangeWords];
+#else
+  (void)block;
+  return __shfl_sync(0xffffffffu, value, lane);
+#endif
+}
+
+// c += a*b by values that the lanes give each other, where there is no tensor core for them.
+template <class T>
+FW_DEVICE void multiply_shuffled(const Block& block, const FragmentA& a, const FragmentB& b, FragmentC& c) {
+  const int lane = block.thread % 32;
+  constexpr int kPerWord = int(4 / sizeof(T));
+#pragma unroll
+  for (int member = 0; member < 4; member++) {
+#pragma unroll
+    for (int upper = 0; upper < 2; upper++) {
+      const uint32_t rows[2] = {shuffle(block, a.r[2 * upper], lane / 4 * 4 + member),
+                                shuffle(block, a.r[2 * upper + 1], lane / 4 * 4 + member)};
+      const uint32_t columns[2] = {shuffle(block, b.r[upper], lane % 4 * 8 + member),
+                                   shuffle(block, b.r[upper], lane % 4 * 8 + 4 + member)};
+#pragma unroll
+      for (int half = 0; half < kPerWord; half++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+          c.v[i] = __builtin_fmaf(element_of<T>(rows[i / 2], half), element_of<T>(columns[i % 2], half), c.v[i]);
+        }
+      }
+    }
+  }
+}
+
 #if defined(FW_EXEC_CHECKED)
 
 template <class T>
@@ -132,30 +166,6 @@ FW_DEVICE void load_matrices(const Block&, const void* row, uint32_t (&r)[4]) {
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                  : "r"(address)
                  : "memory");
-  }
-}
-
-// c += a*b by values that the lanes give each other.
-template <class T>
-FW_DEVICE void multiply_shuffled(const Block& block, const FragmentA& a, const FragmentB& b, FragmentC& c) {
-  const int lane = block.thread % 32;
-  constexpr int kPerWord = int(4 / sizeof(T));
-#pragma unroll
-  for (int member = 0; member < 4; member++) {
-#pragma unroll
-    for (int upper = 0; upper < 2; upper++) {
-      const uint32_t rows[2] = {__shfl_sync(0xffffffffu, a.r[2 * upper], lane / 4 * 4 + member),
-                                __shfl_sync(0xffffffffu, a.r[2 * upper + 1], lane / 4 * 4 + member)};
-      const uint32_t columns[2] = {__shfl_sync(0xffffffffu, b.r[upper], lane % 4 * 8 + member),
-                                   __shfl_sync(0xffffffffu, b.r[upper], lane % 4 * 8 + 4 + member)};
-#pragma unroll
-      for (int half = 0; half < kPerWord; half++) {
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-          c.v[i] = __builtin_fmaf(element_of<T>(rows[i / 2], half), element_of<T>(columns[i % 2], half), c.v[i]);
-        }
-      }
-    }
   }
 }
 

@@ -15,7 +15,7 @@
 #include "device_fixture.h"
 
 namespace fusewire::probe_checked {
-fw_status run_multiply(uint64_t order, int32_t dtype, const uint32_t* a, const uint32_t* b, float* c);
+fw_status run_multiply(uint64_t order, int32_t dtype, bool shuffled, const uint32_t* a, const uint32_t* b, float* c);
 fw_status run_load(uint64_t order, bool transposed, int shift, const uint16_t* rows, uint32_t* r);
 fw_status run_copy(uint64_t order, bool wait, bool barrier, bool read, const float* src, float* dst);
 fw_status run_tile(uint64_t order, int32_t dtype, int side, bool depth_rows, const void* a, const void* b, float* c,
@@ -86,7 +86,14 @@ std::vector<uint32_t> registers(int32_t dtype, int per_lane, const std::vector<f
   return r;
 }
 
-TEST(MatrixTest, FragmentsLieAsThePtxIsaSays) {
+// By tensor cores, and as GPUs without one for the type do it.
+class FragmentTest : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Products, FragmentTest, ::testing::Bool(), [](const ::testing::TestParamInfo<bool>& info) {
+  return info.param ? "Shuffled" : "TensorCores";
+});
+
+TEST_P(FragmentTest, LiesAsThePtxIsaSays) {
+  const bool shuffled = GetParam();
   for (const int32_t dtype : kAllDtypes) {
     const int depth = dtype == FW_F32 ? 8 : 16;
     const std::vector<float> a = random_integers(1, 16 * depth, 9), b = random_integers(2, depth * 8, 9),
@@ -100,7 +107,7 @@ TEST(MatrixTest, FragmentsLieAsThePtxIsaSays) {
     }
     for (const uint64_t order : kOrders) {
       std::vector<float> c = first;
-      ASSERT_EQ(FW_OK, run_multiply(order, dtype, registers(dtype, 4, a, depth, element_a).data(),
+      ASSERT_EQ(FW_OK, run_multiply(order, dtype, shuffled, registers(dtype, 4, a, depth, element_a).data(),
                                     registers(dtype, 2, b, 8, element_b).data(), c.data()))
           << last_error();
       for (int lane = 0; lane < 32; lane++) {
@@ -131,7 +138,7 @@ TEST(MatrixTest, EveryRegisterOfEveryLaneIsWhereItBelongs) {
         std::vector<float> a(ones_a.size());
         a[at(e.row * depth + e.column)] = 3.0f;
         std::vector<float> c(128);
-        ASSERT_EQ(FW_OK, run_multiply(0, dtype, registers(dtype, 4, a, depth, element_a).data(),
+        ASSERT_EQ(FW_OK, run_multiply(0, dtype, false, registers(dtype, 4, a, depth, element_a).data(),
                                       registers(dtype, 2, ones_b, 8, element_b).data(), c.data()));
         for (int j = 0; j < 128; j++) {
           EXPECT_EQ(element_c(j / 4, j % 4).row == e.row ? 3.0f : 0.0f, c[at(j)]) << "a of lane " << lane << ", " << i;
@@ -142,7 +149,7 @@ TEST(MatrixTest, EveryRegisterOfEveryLaneIsWhereItBelongs) {
         std::vector<float> b(ones_b.size());
         b[at(e.row * 8 + e.column)] = 3.0f;
         std::vector<float> c(128);
-        ASSERT_EQ(FW_OK, run_multiply(0, dtype, registers(dtype, 4, ones_a, depth, element_a).data(),
+        ASSERT_EQ(FW_OK, run_multiply(0, dtype, false, registers(dtype, 4, ones_a, depth, element_a).data(),
                                       registers(dtype, 2, b, 8, element_b).data(), c.data()));
         for (int j = 0; j < 128; j++) {
           EXPECT_EQ(element_c(j / 4, j % 4).column == e.column ? 3.0f : 0.0f, c[at(j)])
@@ -162,7 +169,7 @@ TEST(MatrixTest, Tf32IsRounded) {
     a[0] = given;
     b[0] = 1.0f;
     std::vector<float> c(128);
-    ASSERT_EQ(FW_OK, run_multiply(0, FW_F32, registers(FW_F32, 4, a, 8, element_a).data(),
+    ASSERT_EQ(FW_OK, run_multiply(0, FW_F32, false, registers(FW_F32, 4, a, 8, element_a).data(),
                                   registers(FW_F32, 2, b, 8, element_b).data(), c.data()));
     EXPECT_EQ(expected, c[0]);
   }

@@ -18,6 +18,7 @@ struct MultiplyKernel {
     const uint32_t* a;
     const uint32_t* b;
     float* c;
+    bool shuffled;  // as GPUs without a tensor core for T do it
   };
   static constexpr int kThreads = 32;
 
@@ -28,7 +29,7 @@ struct MultiplyKernel {
     std::memcpy(&a, p.a + block.thread * 4, sizeof(a));
     std::memcpy(&b, p.b + block.thread * 2, sizeof(b));
     std::memcpy(&c, p.c + block.thread * 4, sizeof(c));
-    mma<T>(block, a, b, c);
+    p.shuffled ? multiply_shuffled<T>(block, a, b, c) : mma<T>(block, a, b, c);
     std::memcpy(p.c + block.thread * 4, &c, sizeof(c));
   }
 };
@@ -153,9 +154,9 @@ fw_status run_tile_of(uint64_t order, int32_t dtype, bool depth_rows, const void
 
 }  // namespace
 
-fw_status run_multiply(uint64_t order, int32_t dtype, const uint32_t* a, const uint32_t* b, float* c) {
+fw_status run_multiply(uint64_t order, int32_t dtype, bool shuffled, const uint32_t* a, const uint32_t* b, float* c) {
   return with_dtype(dtype, [&](auto t) {
-    return launch<MultiplyKernel<decltype(t)>>({"multiply", 0, order}, {1}, 0, {a, b, c});
+    return launch<MultiplyKernel<decltype(t)>>({"multiply", 0, order}, {1}, 0, {a, b, c, shuffled});
   });
 }
 
