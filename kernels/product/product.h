@@ -169,9 +169,10 @@ using TilesOf = std::conditional_t<kTensorCores<T>, TensorTiles<T, Left>, Produc
 template <class T>
 using PackedElement = std::conditional_t<kTensorCores<T>, T, float>;
 
-// A product's blocks. On a GPU those that share rows are neighbours: the rows come from memory once and for the other
-// blocks from the L2 cache. On a CPU a block takes all columns, so that a's prologue runs once, unless there would be
-// too few blocks for the cores; the split depends on the shape alone.
+// A product's blocks. With tensor cores those that share rows are neighbours: the rows come from memory once and for
+// the other blocks from the L2 cache. On a CPU a block takes all columns, so that a's prologue runs once, unless there
+// would be too few blocks for the cores; the split depends on the shape alone.
+template <class T>
 struct ProductGrid {
   int64_t row_blocks;
   int column_blocks;
@@ -185,9 +186,14 @@ struct ProductGrid {
     column_blocks = int(ceil_div(tiles, column_tiles));
   }
 
-  Grid grid() const { return kOneThread ? Grid{row_blocks, column_blocks} : Grid{row_blocks * column_blocks}; }
-  FW_DEVICE int64_t row_block(const Block& block) const { return kOneThread ? block.x : block.x / column_blocks; }
-  FW_DEVICE int64_t column_block(const Block& block) const { return kOneThread ? block.y : block.x % column_blocks; }
+  Grid grid() const { return kTensorCores<T> ? Grid{row_blocks * column_blocks} : Grid{row_blocks, column_blocks}; }
+  // A GPU's grid has less than 2^31 blocks along x: divisions of 32 bits will do.
+  FW_DEVICE int64_t row_block(const Block& block) const {
+    return kTensorCores<T> ? int64_t(uint32_t(block.x) / uint32_t(column_blocks)) : block.x;
+  }
+  FW_DEVICE int64_t column_block(const Block& block) const {
+    return kTensorCores<T> ? int64_t(uint32_t(block.x) % uint32_t(column_blocks)) : block.y;
+  }
 };
 
 template <class T, class Left>
@@ -199,7 +205,7 @@ struct ProductKernel {
     const PackedElement<T>* packed;  // or nullptr where tiles are loaded
     Epilogue<T> epilogue;
     int64_t rows, columns, depth;
-    ProductGrid blocks;
+    ProductGrid<T> blocks;
     int stages;  // of shared memory, with tensor cores
   };
   static constexpr int kThreads = Tiles::kThreads;
@@ -231,7 +237,7 @@ fw_status product(const Launcher& launcher, const Left& left, const WeightsLayou
                   const Epilogue<T>& epilogue, int64_t rows, int64_t depth, int64_t columns) {
   using Kernel = ProductKernel<T, Left>;
   using Tiles = typename Kernel::Tiles;
-  const ProductGrid blocks(ceil_div(rows, Tiles::kRows), columns, Tiles::kColumns);
+  const ProductGrid<T> blocks(ceil_div(rows, Tiles::kRows), columns, Tiles::kColumns);
   const int stages = Tiles::stages_for(0);
   return launch<Kernel>(launcher, blocks.grid(), Tiles::shared(depth, stages),
                         {left, layout, reinterpret_cast<const PackedElement<T>*>(packed), epilogue, rows, columns,

@@ -187,7 +187,7 @@ fw_status product_with_statistics(const Launcher& launcher, const Left& left, co
                                        cut.rows_per_chunk,
                                        columns,
                                        depth,
-                                       ProductGrid(cut.chunks, columns, Kernel::Product::Tiles::kColumns),
+                                       ProductGrid<T>(cut.chunks, columns, Kernel::Product::Tiles::kColumns),
                                        Kernel::Product::stages_for(),
                                        rows_aligned<T>(columns, dst | moments)};
   FW_TRY(launch<Kernel>(launcher, params.blocks.grid(), Kernel::Product::shared(params), params));

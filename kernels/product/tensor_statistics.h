@@ -17,7 +17,7 @@ struct StatisticsParams {
   T* dst;
   Moments moments;
   int64_t rows, rows_per_chunk, columns, depth;
-  ProductGrid blocks;
+  ProductGrid<T> blocks;
   int stages;  // of shared memory, with tensor cores
   bool aligned;
 };
