@@ -9,37 +9,24 @@
 #include <new>
 
 #include "api/device.h"
+#include "api/stream.h"
 
 namespace fusewire {
-
-struct StreamState {
-  Device* device = nullptr;
-  int32_t device_index = 0;
-  void* native = nullptr;
-  std::shared_ptr<Meter> meter;
-  Launcher launcher;
-};
-
-// The stream behind a handle, or an error; the reference keeps it alive during a call.
-fw_status find_stream(fw_stream handle, const char* operation, std::shared_ptr<StreamState>* stream);
 
 // Runs f(operations, launcher) for the stream, catching what C++ may throw.
 template <class F>
 fw_status call(fw_stream handle, const char* operation, F f) {
   std::shared_ptr<StreamState> stream;
   FW_TRY(find_stream(handle, operation, &stream));
-  Launcher launcher = stream->launcher;
-  launcher.operation = operation;
-  stream->launcher.operation = operation;
-  stream->device->activate();
+  Turn turn(*stream, operation);
   try {
-    FW_TRY(f(stream->device->operations(), launcher));
+    FW_TRY(turn.begin());
+    return turn.end(f(stream->device->operations(), static_cast<const Launcher&>(turn.launcher)));
   } catch (const std::bad_alloc&) {
-    return fail(FW_OUT_OF_MEMORY, "%s: out of host memory", operation);
+    return turn.end(fail(FW_OUT_OF_MEMORY, "%s: out of host memory", operation));
   } catch (...) {
-    return fail(FW_INTERNAL, "%s: unexpected C++ exception", operation);
+    return turn.end(fail(FW_INTERNAL, "%s: unexpected C++ exception", operation));
   }
-  return stream->device->kind() == FW_CHECKED ? stream->device->check_guards(operation) : FW_OK;
 }
 
 // Answers a workspace query: f(operations) gives the bytes.
@@ -53,6 +40,10 @@ fw_status query(fw_stream handle, const char* operation, int64_t* bytes, F f) {
   *bytes = f(stream->device->operations());
   return FW_OK;
 }
+
+fw_status find_device(const char* operation, int32_t index, Device** device);
+
+inline void* pointer(fw_address address) { return reinterpret_cast<void*>(static_cast<uintptr_t>(address)); }
 
 // ---- checks; each returns FW_OK or sets the message "<operation>: ..." ----
 

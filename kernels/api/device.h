@@ -3,11 +3,15 @@
 // (also the checked device), meter/metered_device.cc, and cuda_device.cu, absent in builds without nvcc.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <vector>
 
 #include "core/error.h"
+#include "core/launch_record.h"
 #include "core/launcher.h"
 #include "core/operations.h"
 
@@ -25,9 +29,13 @@ class Device {
   // Makes the device current for the calling thread's launches.
   virtual void activate() {}
 
-  // Memory. allocate gives nullptr when there is none left; free takes what allocate gave.
+  // Memory. allocate gives nullptr when there is none left; free takes what allocate gave, once the work given so far
+  // is done, on a lost device as well.
   virtual void* allocate(int64_t bytes) = 0;
   virtual void free(void* memory) = 0;
+  // Host memory that copies may read while other work runs.
+  virtual fw_status pin(void* memory, int64_t bytes) { return memory == nullptr || bytes <= 0 ? FW_INTERNAL : FW_OK; }
+  virtual void unpin(void*) {}
   // Checked devices: an error if a guard band round an allocation was written to.
   virtual fw_status check_guards(const char* operation) { return operation == nullptr ? FW_INTERNAL : FW_OK; }
 
@@ -45,9 +53,57 @@ class Device {
   virtual fw_status event_wait(void* event, const Launcher& launcher) = 0;
   virtual fw_status event_elapsed(void* start, void* end, float* milliseconds) = 0;
 
+  // Copies and fills are given to the stream; who needs them done waits for it.
   enum class Copy { kFromHost, kToHost, kOnDevice };
   virtual fw_status copy(const Launcher& launcher, void* dst, const void* src, int64_t bytes, Copy direction) = 0;
   virtual fw_status fill(const Launcher& launcher, void* dst, uint8_t value, int64_t bytes) = 0;
+  // At most kWriteBytes of host memory, taken at the call.
+  static constexpr int64_t kWriteBytes = 256;
+  virtual fw_status write(const Launcher& launcher, void* dst, const void* src, int64_t bytes) {
+    return copy(launcher, dst, src, bytes, Copy::kFromHost);
+  }
+
+  // Graphs. A device that makes none itself gets its work noted in a LaunchRecord, which replays it.
+  virtual bool records_graphs() const { return true; }
+  virtual fw_status graph_begin(const Launcher&) { return FW_OK; }
+  // Gives the device's own graph and how much work is in it.
+  virtual fw_status graph_end(const Launcher&, void** graph, int64_t* launches) {
+    *graph = nullptr;
+    *launches = 0;
+    return FW_OK;
+  }
+  virtual void graph_cancel(const Launcher&) {}
+  virtual fw_status graph_launch(void*, const Launcher&) { return FW_INTERNAL; }
+  // Once the work given so far is done.
+  virtual void graph_destroy(void*) {}
+
+  // A lost device is of no more use to this process; what was said of it first stays.
+  bool lost() const { return lost_.load(std::memory_order_acquire); }
+  std::string loss() const {
+    const std::lock_guard<std::mutex> lock(loss_mutex_);
+    return loss_;
+  }
+  void lose(const std::string& message) {
+    const std::lock_guard<std::mutex> lock(loss_mutex_);
+    if (!lost()) {
+      loss_ = message;
+      lost_.store(true, std::memory_order_release);
+    }
+  }
+  // An injected fault: the device is lost as soon as somebody waits for it.
+  bool struck() const { return struck_.load(std::memory_order_relaxed); }
+  void strike() { struck_.store(true, std::memory_order_relaxed); }
+  void heal() {
+    const std::lock_guard<std::mutex> lock(loss_mutex_);
+    struck_.store(false, std::memory_order_relaxed);
+    lost_.store(false, std::memory_order_release);
+  }
+
+ private:
+  std::atomic<bool> lost_{false};
+  std::atomic<bool> struck_{false};
+  mutable std::mutex loss_mutex_;
+  std::string loss_;
 };
 
 // All devices, the CPU first; made at the first call, never destroyed.

@@ -11,6 +11,10 @@ fw_status fail(fw_status status, const char* format, ...) __attribute__((format(
 
 const char* last_error();
 
+// The status and message for a CUDA error (a cudaError_t); FW_DEVICE_LOST if no later call can succeed. Defined in
+// api/cuda_device.cu.
+fw_status cuda_failure(const char* operation, int error);
+
 }  // namespace fusewire
 
 // Returns from the calling function when `call` fails.

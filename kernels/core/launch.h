@@ -5,15 +5,20 @@
 //     static constexpr int kThreads = 256;                     // per block, on a GPU; a multiple of 32
 //     FW_DEVICE static void run(const Params& p, Block& block);
 //   };
-// and launch<Scale>(launcher, {blocks}, shared, params) runs it over a grid of blocks.
+// and launch<Scale>(launcher, {blocks}, shared, params) runs it over a grid of blocks. While a stream is captured into
+// a graph nothing runs: CUDA notes the launch by itself, the other executions keep it with its parameters in the
+// stream's LaunchRecord, and a replay runs what was kept. So whatever changes between replays is read from device
+// memory.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <type_traits>
 
 #include "core/block.h"
 #include "core/error.h"
+#include "core/launch_record.h"
 #include "core/launcher.h"
 #include "core/pool.h"
 
@@ -66,10 +71,10 @@ struct CpuLaunch {
   }
 };
 
-// shared: bytes of shared memory per block, the sum of shared_bytes<T>(count) of its shared<T>(count) calls.
 template <class Kernel>
-fw_status launch(const Launcher& launcher, Grid grid, int64_t shared, const typename Kernel::Params& params) {
-  const CpuLaunch<Kernel> task{params, grid};
+fw_status run_launch(const Launcher& launcher, const int64_t* size, int64_t shared, const void* params) {
+  const Grid grid{size[0], size[1], size[2]};
+  const CpuLaunch<Kernel> task{*static_cast<const typename Kernel::Params*>(params), grid};
 #if defined(FW_EXEC_METERED)
   const MeteredLaunch metered(launcher.meter);
   constexpr int threads = 1;  // the calling one, which the meter listens to
@@ -99,18 +104,17 @@ void checked_body(const void* params, int thread, const int64_t* place, char* sh
 }
 
 template <class Kernel>
-fw_status launch(const Launcher& launcher, Grid grid, int64_t shared, const typename Kernel::Params& params) {
+fw_status run_launch(const Launcher& launcher, const int64_t* size, int64_t shared, const void* params) {
   static_assert(Kernel::kThreads % 32 == 0 && Kernel::kThreads <= 1024, "whole warps, at most 1024 threads");
   static_assert(sizeof(typename Kernel::Params) <= 4096, "kernel parameters of a GPU hold 4096 bytes");
-  const int64_t place[3] = {grid.x, grid.y, grid.z};
-  if (grid.x > 0x7fffffffLL || grid.y > 65535 || grid.z > 65535 || shared > 227 * 1024) {
+  if (size[0] > 0x7fffffffLL || size[1] > 65535 || size[2] > 65535 || shared > 227 * 1024) {
     return fail(FW_UNSUPPORTED, "%s: a grid of %lld x %lld x %lld blocks with %lld bytes of shared memory",
-                launcher.operation, (long long)grid.x, (long long)grid.y, (long long)grid.z, (long long)shared);
+                launcher.operation, (long long)size[0], (long long)size[1], (long long)size[2], (long long)shared);
   }
-  if (grid.x * grid.y * grid.z == 0) {
+  if (size[0] * size[1] * size[2] == 0) {
     return FW_OK;
   }
-  const char* error = run_fibers(launcher.order, place, Kernel::kThreads, shared, &checked_body<Kernel>, &params);
+  const char* error = run_fibers(launcher.order, size, Kernel::kThreads, shared, &checked_body<Kernel>, params);
   return error == nullptr ? FW_OK : fail(FW_DEVICE_ERROR, "%s: %s", launcher.operation, error);
 }
 
@@ -161,10 +165,25 @@ fw_status launch(const Launcher& launcher, Grid grid, int64_t shared, const type
                            static_cast<cudaStream_t>(launcher.cuda_stream)>>>(params);
     error = cudaGetLastError();
   }
-  if (error != cudaSuccess) {
-    return fail(FW_DEVICE_ERROR, "%s: %s", launcher.operation, cudaGetErrorString(error));
+  return error == cudaSuccess ? FW_OK : cuda_failure(launcher.operation, int(error));
+}
+
+#endif
+
+#if !defined(FW_EXEC_CUDA)
+
+// shared: bytes of shared memory per block, the sum of shared_bytes<T>(count) of its shared<T>(count) calls.
+template <class Kernel>
+fw_status launch(const Launcher& launcher, Grid grid, int64_t shared, const typename Kernel::Params& params) {
+  using Params = typename Kernel::Params;
+  static_assert(std::is_trivially_copyable_v<Params> && alignof(Params) <= alignof(std::max_align_t),
+                "parameters are copied as bytes, into a graph as well");
+  const int64_t size[3] = {grid.x, grid.y, grid.z};
+  if (launcher.record != nullptr) {
+    launcher.record->add(launcher.operation, &run_launch<Kernel>, size, shared, &params, sizeof(params));
+    return FW_OK;
   }
-  return FW_OK;
+  return run_launch<Kernel>(launcher, size, shared, &params);
 }
 
 #endif

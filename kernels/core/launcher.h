@@ -6,6 +6,7 @@
 
 namespace fusewire {
 
+class LaunchRecord;
 class Meter;
 
 struct Launcher {
@@ -14,6 +15,8 @@ struct Launcher {
   uint64_t order = 0;           // checked: order of a block's threads
   void* cuda_stream = nullptr;  // GPU: the cudaStream_t
   Meter* meter = nullptr;       // metered: what counts the launch's loads and stores
+  // All but the GPU: where launches are kept instead of run, while the stream is captured into a graph.
+  LaunchRecord* record = nullptr;
 };
 
 }  // namespace fusewire

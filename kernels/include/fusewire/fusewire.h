@@ -14,7 +14,9 @@
  *  - Outputs never overlap inputs, except where "in place" is allowed.
  *  - Nothing is allocated inside an operation: where one needs a workspace, ask its `..._workspace` function first.
  *    A workspace's content is undefined before and after.
- *  - On a GPU every operation is asynchronous in its stream; on a CPU it has finished on return.
+ *  - On a GPU every operation is asynchronous in its stream; on a CPU it has finished on return. What goes wrong on a
+ *    GPU is therefore found by a later call. Its message names all operations since the stream was last synchronized;
+ *    with FUSEWIRE_LAUNCH_BLOCKING=1 in the environment every call waits for its own work and names itself.
  *  - Results are bitwise repeatable on one device, and for any number of CPU threads. No floating-point atomics.
  *  - Handles are checked: a closed or invented one is refused, never dereferenced.
  */
@@ -39,6 +41,8 @@ typedef uint64_t fw_address;
 typedef uint64_t fw_stream;
 /** An event made by fw_event_create(). */
 typedef uint64_t fw_event;
+/** A graph made by fw_graph_end(). */
+typedef uint64_t fw_graph;
 
 /** What a call returns. */
 typedef enum fw_status {
@@ -48,7 +52,8 @@ typedef enum fw_status {
   FW_OUT_OF_MEMORY = 3,
   FW_DEVICE_UNAVAILABLE = 4,
   FW_DEVICE_ERROR = 5, /**< reported by the device, possibly by an earlier operation of the stream */
-  FW_INTERNAL = 6
+  FW_INTERNAL = 6,
+  FW_DEVICE_LOST = 7 /**< the device failed and is of no more use to this process; freeing and destroying still work */
 } fw_status;
 
 /** Storage type of activations. */
@@ -77,7 +82,7 @@ typedef enum fw_device_kind {
 } fw_device_kind;
 
 /* ------------------------------------------------------------------------------------------------------------------
- * Library, devices, memory, streams, events
+ * Library, devices, memory, streams, events, graphs
  * --------------------------------------------------------------------------------------------------------------- */
 
 /** One device. Strings are UTF-8, zero-terminated. */
@@ -110,17 +115,32 @@ FW_API int32_t fw_cuda_driver_version(void);
 FW_API int32_t fw_device_count(void);
 FW_API fw_status fw_device_info_get(int32_t device, fw_device_info* info);
 
-/** Allocates at least `bytes` (> 0) aligned to 256 bytes; content undefined. */
+/**
+ * Allocates at least `bytes` (> 0) aligned to 256 bytes; content undefined. On a GPU from a stream-ordered pool that
+ * keeps what was freed for the next allocation. Refused while the calling thread captures a graph.
+ */
 FW_API fw_status fw_memory_allocate(int32_t device, int64_t bytes, fw_address* address);
-/** Frees what fw_memory_allocate() gave; anything else is refused. */
+/** Frees what fw_memory_allocate() gave, once the work given to the device's streams so far is done; anything else is
+ * refused. */
 FW_API fw_status fw_memory_free(int32_t device, fw_address address);
 /** Bytes and number of live allocations of fw_memory_allocate() on a device. */
 FW_API fw_status fw_memory_live(int32_t device, int64_t* bytes, int64_t* allocations);
+/** How often fw_memory_allocate() has given memory of a device so far, freed or not. */
+FW_API fw_status fw_memory_allocations(int32_t device, int64_t* allocations);
+
+/**
+ * Pins host memory that the caller owns, so that fw_copy_from_host_async() can read it at full speed beside other work.
+ * The memory must stay until fw_host_unpin(); memory that is pinned already is refused. Pages are pinned whole: no two
+ * pieces of one page. On a CPU there is nothing to pin.
+ */
+FW_API fw_status fw_host_pin(int32_t device, void* memory, int64_t bytes);
+/** Ends what fw_host_pin() did, once the device's work is done. */
+FW_API fw_status fw_host_unpin(int32_t device, void* memory);
 
 FW_API fw_status fw_stream_create(int32_t device, fw_stream* stream);
-/** Waits for the stream's work and destroys it. */
+/** Waits for the stream's work and destroys it; a capture is cancelled. */
 FW_API fw_status fw_stream_destroy(fw_stream stream);
-/** Waits for the stream's work; reports its sticky error, naming the operation. */
+/** Waits for the stream's work; reports what went wrong in it, naming the operations in question. */
 FW_API fw_status fw_stream_synchronize(fw_stream stream);
 /** CPU streams: number of threads operations may use, 0 for all cores. Ignored on a GPU. */
 FW_API fw_status fw_stream_set_threads(fw_stream stream, int32_t threads);
@@ -137,8 +157,36 @@ FW_API fw_status fw_event_synchronize(fw_event event);
 FW_API fw_status fw_stream_wait(fw_stream stream, fw_event event);
 FW_API fw_status fw_event_elapsed(fw_event start, fw_event end, float* milliseconds);
 
+/**
+ * Starts to capture what follows in `stream` into a graph: calls check their arguments as ever, but nothing runs. A
+ * graph holds operations, fw_copy() and fw_fill() with the addresses and sizes they were given, and reads all else from
+ * device memory when it is launched; so a training step's seed, number and rates (::fw_step) and the loss scale may
+ * change between launches. What would wait for the device, copy between it and the host, touch events, or allocate is
+ * refused meanwhile and leaves the capture as it was. One capture per thread at a time; the thread that began it ends
+ * it. On a GPU it is a CUDA graph. Other devices keep the launches with their parameters and run them again.
+ * name: for messages, such as "training step"; copied.
+ */
+FW_API fw_status fw_graph_begin(fw_stream stream, const char* name);
+/** Ends the capture and makes a graph of it. Fails, and ends the capture all the same, if an operation failed in it. */
+FW_API fw_status fw_graph_end(fw_stream stream, fw_graph* graph);
+/** Ends the capture and forgets it. */
+FW_API fw_status fw_graph_cancel(fw_stream stream);
+/** Runs a graph's work in a stream of the same device, which need not be the captured one. */
+FW_API fw_status fw_graph_launch(fw_graph graph, fw_stream stream);
+/** Number of launches, copies and fills in a graph. */
+FW_API fw_status fw_graph_launches(fw_graph graph, int64_t* launches);
+/** Waits for the work of the device's streams and destroys the graph. */
+FW_API fw_status fw_graph_destroy(fw_graph graph);
+
 /** Host memory to device; returns when the host memory may be reused. */
 FW_API fw_status fw_copy_from_host(fw_stream stream, fw_address dst, const void* src, int64_t bytes);
+/**
+ * Host memory to device, within what fw_host_pin() pinned for it; returns at once. The host memory must not change
+ * before an event that is recorded behind the copy.
+ */
+FW_API fw_status fw_copy_from_host_async(fw_stream stream, fw_address dst, const void* src, int64_t bytes);
+/** Writes up to 256 bytes to the device that are taken from host memory at the call; waits for nothing. */
+FW_API fw_status fw_write(fw_stream stream, fw_address dst, const void* src, int64_t bytes);
 /** Device to host memory; returns when the data is there. */
 FW_API fw_status fw_copy_to_host(fw_stream stream, void* dst, fw_address src, int64_t bytes);
 /** Device to device, same device. */
@@ -153,8 +201,9 @@ FW_API fw_status fw_convert(fw_stream stream, int32_t src_dtype, fw_address src,
  * --------------------------------------------------------------------------------------------------------------- */
 
 /**
- * What changes from step to step. Lives in device memory, so that a captured step can be replayed; written by the host.
- * Random numbers are Philox4x32-10 (Salmon et al. 2011) with key = seed and counter = (element/4, sample, step, layer).
+ * What changes from step to step. Lives in device memory, so that a captured step can be replayed; written by
+ * fw_write(). Random numbers are Philox4x32-10 (Salmon et al. 2011) with key = seed and counter = (element/4, sample,
+ * step, layer).
  */
 typedef struct fw_step {
   uint64_t seed;
