@@ -2,6 +2,7 @@
 package io.fusewire.cli;
 
 import io.fusewire.ops.FusewireException;
+import io.fusewire.train.RunLostException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -23,6 +24,11 @@ final class Errors {
   static int executionFailed(Exception exception, CommandLine line, ParseResult parsed) {
     PrintWriter err = line.getErr();
     err.println(command(line) + ": " + message(exception));
+    if (exception instanceof RunLostException lost && lost.checkpoint() != null) {
+      String program = System.getProperty("fusewire.command", "fusewire");
+      err.println("go on with:");
+      err.println("  " + program + " train --resume " + lost.checkpoint().getParent());
+    }
     if (stacktrace(line)) {
       exception.printStackTrace(err);
     } else if (!expected(exception)) {

@@ -5,13 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.BufferedReader;
-import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -32,7 +30,8 @@ final class StopAndResumeTest {
     Path data = TinyImages.write(folder.resolve("data"));
     Path run = folder.resolve("run");
     Process first =
-        start(
+        CommandProcess.start(
+            Map.of(),
             "train",
             "--data",
             data,
@@ -76,23 +75,5 @@ final class StopAndResumeTest {
     assertEquals(run.toString(), result.get("run"));
     // Three steps of 8 for each epoch's 24 images.
     assertEquals(3L * EPOCHS, result.get("steps"));
-  }
-
-  private static Process start(Object... arguments) throws IOException {
-    String classPath =
-        String.join(
-            System.getProperty("path.separator"),
-            Arrays.asList(
-                System.getProperty("jdk.module.path", ""),
-                System.getProperty("java.class.path", "")));
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.add(
-        "-Dorg.bytedeco.javacpp.cachedir=" + System.getProperty("org.bytedeco.javacpp.cachedir"));
-    command.addAll(List.of("-cp", classPath, Main.class.getName()));
-    for (Object argument : arguments) {
-      command.add(argument.toString());
-    }
-    return new ProcessBuilder(command).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
   }
 }

@@ -115,6 +115,7 @@ final class Checks {
     if (tensor.isClosed()) {
       throw new IllegalStateException(operation + ": " + name + " is closed");
     }
+    stream.uses(tensor);
     return tensor.address();
   }
 

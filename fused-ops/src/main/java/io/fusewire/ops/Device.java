@@ -322,6 +322,18 @@ public final class Device {
     return live()[1];
   }
 
+  /**
+   * How many tensors have been given memory of this device so far, closed or not. It stays as it is
+   * while operations and graphs run.
+   *
+   * @return a count
+   */
+  public long allocationsMade() {
+    long[] count = new long[1];
+    Status.check(Fusewire.fw_memory_allocations(index, count));
+    return count[0];
+  }
+
   private long[] live() {
     long[] bytes = new long[1];
     long[] allocations = new long[1];

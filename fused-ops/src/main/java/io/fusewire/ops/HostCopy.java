@@ -38,6 +38,19 @@ abstract class HostCopy<A> {
     Checks.reachable(tensor, stream, destination, null);
   }
 
+  static void fromPinned(Tensor tensor, Stream stream, PinnedMemory source) {
+    String operation = "Tensor.copyFromAsync";
+    Checks.notNull(operation, "source", source);
+    long handle = Checks.stream(operation, stream);
+    long address = Checks.tensor(operation, "the tensor", tensor, stream, tensor.dtype());
+    if (source.device() != tensor.device() || source.bytes() != tensor.bytes()) {
+      throw new IllegalArgumentException(operation + ": " + source + " do not fit " + tensor);
+    }
+    Status.check(
+        Fusewire.fw_copy_from_host_async(handle, address, source.address(), tensor.bytes()));
+    Checks.reachable(tensor, stream, source, null);
+  }
+
   void copyFrom(Tensor tensor, Stream stream, long address, A source) {
     HostChunk chunk = HostChunk.local();
     int length = length(source);

@@ -66,7 +66,7 @@ public final class LossScale implements AutoCloseable {
         .overflow(values.overflow() ? 1 : 0)
         .skipped(values.skipped())
         .gradient_norm(values.gradientNorm());
-    Status.check(Fusewire.fw_copy_from_host(handle, address, host.address(), tensor.bytes()));
+    Status.check(Fusewire.fw_write(handle, address, host.address(), tensor.bytes()));
     Checks.reachable(tensor, host, stream, null);
   }
 

@@ -206,6 +206,7 @@ public final class ParameterTable implements AutoCloseable {
         throw new IllegalStateException(
             operation + ": the table's tensor " + tensor + " is closed");
       }
+      stream.uses(tensor);
     }
     if (kind.states() > 1) {
       for (int i = 0; i < entries.size(); i++) {

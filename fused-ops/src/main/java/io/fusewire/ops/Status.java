@@ -20,6 +20,7 @@ final class Status {
       case Fusewire.FW_OUT_OF_MEMORY -> new DeviceMemoryException(message);
       case Fusewire.FW_DEVICE_UNAVAILABLE -> new DeviceUnavailableException(message);
       case Fusewire.FW_DEVICE_ERROR -> new DeviceException(message);
+      case Fusewire.FW_DEVICE_LOST -> new DeviceLostException(message);
       default -> new FusewireException(message + " (status " + status + ")");
     };
   }

@@ -7,7 +7,8 @@ import io.fusewire.binding.Step;
 /**
  * What changes from training step to training step, in device memory, so that a captured step can
  * be replayed: the random seed and step number of dropout, drop-connect and augmentation, and the
- * optimizer's rates.
+ * optimizer's rates. Setting it waits for nothing: work given to the stream before sees the old
+ * values, work given after it the new ones.
  */
 public final class StepState implements AutoCloseable {
   private final Tensor tensor;
@@ -76,7 +77,7 @@ public final class StepState implements AutoCloseable {
   private void send(Stream stream) {
     long handle = Checks.stream("StepState.set", stream);
     long address = Checks.tensor("StepState.set", "the state", tensor, stream, DType.U8);
-    Status.check(Fusewire.fw_copy_from_host(handle, address, host.address(), tensor.bytes()));
+    Status.check(Fusewire.fw_write(handle, address, host.address(), tensor.bytes()));
     Checks.reachable(tensor, host, stream, null);
   }
 

@@ -3,10 +3,17 @@ package io.fusewire.ops;
 
 import io.fusewire.binding.Fusewire;
 import java.lang.ref.Cleaner;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.Set;
 
 /**
  * An ordered queue of operations on one device. On a GPU operations are asynchronous; on a CPU each
  * has finished when its call returns. A stream may be used by one thread at a time.
+ *
+ * <p>An error on a GPU is found when the device is next waited for; the message then names the
+ * operations since it was waited for before. With {@code FUSEWIRE_LAUNCH_BLOCKING=1} in the
+ * environment every operation waits for itself, and the message names the one.
  */
 public final class Stream implements AutoCloseable {
   private static final Cleaner CLEANER = Cleaner.create();
@@ -16,6 +23,7 @@ public final class Stream implements AutoCloseable {
   private final Cleaner.Cleanable cleanable;
   private volatile int threads;
   private volatile boolean closed;
+  private Set<Tensor> captured;
 
   private Stream(Device device, long handle) {
     this.device = device;
@@ -56,8 +64,8 @@ public final class Stream implements AutoCloseable {
   /**
    * Waits until all work given to the stream is done.
    *
-   * @throws DeviceException if the device reported an error since the stream was opened; the
-   *     message names the operation
+   * @throws DeviceLostException if the device failed; the message names the operations in question
+   * @throws DeviceException if it reported an error that it recovers from
    */
   public void synchronize() {
     Status.check(Fusewire.fw_stream_synchronize(handle()));
@@ -106,6 +114,50 @@ public final class Stream implements AutoCloseable {
   public void waitFor(Event event) {
     Checks.notNull("Stream.waitFor", "event", event);
     Status.check(Fusewire.fw_stream_wait(handle(), event.handle()));
+  }
+
+  /**
+   * Captures operations into a graph instead of running them. They check their arguments as ever.
+   * The graph runs them with the tensors and settings they were given, and reads all else from
+   * device memory when it is launched: what {@link StepState} and {@link LossScale} hold may differ
+   * from launch to launch. On a GPU this is a CUDA graph; have the operations run once before, so
+   * that everything they need is loaded.
+   *
+   * <p>What waits for the device, copies between it and the host, records events or allocates
+   * cannot be captured and is an {@link UnsupportedException}. Whatever {@code work} throws ends
+   * the capture; the stream then is as it was before.
+   *
+   * @param name for messages, such as "training step"
+   * @param work calls operations on this stream, and only on this one
+   * @return the graph, to be closed
+   * @throws UnsupportedException if this stream or this thread captures already, or the work does
+   *     what cannot be captured
+   */
+  public Graph capture(String name, Runnable work) {
+    Checks.notNull("Stream.capture", "name", name);
+    Checks.notNull("Stream.capture", "work", work);
+    Status.check(Fusewire.fw_graph_begin(handle(), name));
+    captured = Collections.newSetFromMap(new IdentityHashMap<>());
+    boolean whole = false;
+    try {
+      work.run();
+      whole = true;
+      long[] graph = new long[1];
+      Status.check(Fusewire.fw_graph_end(handle(), graph));
+      return new Graph(device, name, graph[0], captured.toArray(Tensor[]::new));
+    } finally {
+      captured = null;
+      if (!whole && !closed) {
+        Fusewire.fw_graph_cancel(handle);
+      }
+    }
+  }
+
+  /** An operation uses a tensor: a graph that is captured keeps it and looks after it. */
+  void uses(Tensor tensor) {
+    if (captured != null) {
+      captured.add(tensor.root());
+    }
   }
 
   /** Waits for the stream's work and closes it. Closing twice does nothing. */

@@ -281,6 +281,20 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
+   * Copies raw bytes, in the host's byte order, from pinned memory and does not wait for that: the
+   * memory must not change before an {@link Event} that the stream records after this has been
+   * reached.
+   *
+   * @param stream a stream of this tensor's device
+   * @param source with as many bytes as this tensor
+   * @return this
+   */
+  public Tensor copyFromAsync(Stream stream, PinnedMemory source) {
+    HostCopy.fromPinned(this, stream, source);
+    return this;
+  }
+
+  /**
    * Copies another tensor of the same device, type and number of elements.
    *
    * @param stream a stream of that device
@@ -367,6 +381,11 @@ public final class Tensor implements AutoCloseable {
   public Tensor fill(Stream stream, int value) {
     DeviceCopy.fill(this, stream, value);
     return this;
+  }
+
+  /** The tensor whose memory this is a part of; itself if it is no slice. */
+  Tensor root() {
+    return root;
   }
 
   /** The sizes, to be compared without a copy. */

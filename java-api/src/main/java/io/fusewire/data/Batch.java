@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.data;
 
+import io.fusewire.ops.Device;
+import io.fusewire.ops.PinnedMemory;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.IntBuffer;
 import java.util.Arrays;
 
 /** Images and labels of one step, in host memory. */
@@ -9,13 +13,47 @@ public final class Batch {
   /** Label of a place in a batch that holds no image, or one that could not be read. */
   public static final int NO_LABEL = -1;
 
+  /** Labels begin at a multiple of this. */
+  private static final int ALIGNMENT = 16;
+
+  private final PinnedMemory pinned;
   private final ByteBuffer images;
+  private final IntBuffer deviceLabels;
   private final int[] labels;
   private int counted;
 
-  Batch(int size, int imageBytes) {
-    images = ByteBuffer.allocateDirect(Math.multiplyExact(size, imageBytes));
+  /** Images and, behind them, labels in one piece; pinned for a device unless that is null. */
+  Batch(int size, int imageBytes, Device device) {
+    int bytes = Math.multiplyExact(size, imageBytes);
+    int total = Math.toIntExact(labelOffset(bytes) + (long) size * Integer.BYTES);
+    pinned = device == null ? null : PinnedMemory.allocate(device, total);
+    ByteBuffer all = pinned == null ? ByteBuffer.allocateDirect(total) : pinned.buffer();
+    images = all.slice(0, bytes);
+    deviceLabels =
+        all.slice((int) labelOffset(bytes), size * Integer.BYTES)
+            .order(ByteOrder.nativeOrder())
+            .asIntBuffer();
     labels = new int[size];
+  }
+
+  /**
+   * Where the labels begin in {@link #pinned}.
+   *
+   * @param imageBytes bytes of all images
+   * @return a multiple of 16
+   */
+  public static long labelOffset(long imageBytes) {
+    return (imageBytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  }
+
+  /**
+   * Images and labels in one piece of memory, for a copy that runs beside other work.
+   *
+   * @return images, and labels as i32 from {@link #labelOffset} on; null if the batch is of a pool
+   *     that pins nothing
+   */
+  public PinnedMemory pinned() {
+    return pinned;
   }
 
   /**
@@ -66,6 +104,7 @@ public final class Batch {
       }
       images.put(i * bytes, scratch);
     }
+    deviceLabels.put(0, labels);
   }
 
   /** Spreads a seed and an index over 64 bits (the finalizer of SplitMix64). */

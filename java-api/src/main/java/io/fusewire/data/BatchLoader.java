@@ -2,8 +2,6 @@
 package io.fusewire.data;
 
 import java.util.ArrayDeque;
-import java.util.Queue;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -11,8 +9,8 @@ import java.util.concurrent.Future;
 
 /**
  * Prepares the batches of one pass over a data set ahead of need, on threads of its own, and hands
- * them out in order. At most {@code threads + 2} batches are in memory at a time. For use by one
- * thread.
+ * them out in order. At most {@code threads + 2} batches are in memory at a time, and those that
+ * are not given back. For use by one thread.
  */
 public final class BatchLoader implements AutoCloseable {
   private final Dataset data;
@@ -23,7 +21,7 @@ public final class BatchLoader implements AutoCloseable {
   private final int ahead;
   private final ExecutorService pool;
   private final ArrayDeque<Future<Batch>> pending = new ArrayDeque<>();
-  private final Queue<Batch> free = new ConcurrentLinkedQueue<>();
+  private final BatchPool batchPool;
   private int submitted;
 
   /**
@@ -46,10 +44,36 @@ public final class BatchLoader implements AutoCloseable {
       boolean dropLast,
       int threads,
       long seed) {
+    this(data, order, size, firstBatch, dropLast, threads, seed, new BatchPool(null));
+  }
+
+  /**
+   * Starts to prepare batches in memory of a pool.
+   *
+   * @param data the data set
+   * @param order indices of the images in the order of the pass
+   * @param size images per batch
+   * @param firstBatch batches to leave out at the start, for a resumed pass
+   * @param dropLast whether to drop an incomplete last batch instead of filling it with images
+   *     without a label
+   * @param threads how many threads prepare batches
+   * @param seed what random crops are drawn from, together with an image's index
+   * @param batchPool where batches are taken from, of this size and data set only
+   */
+  public BatchLoader(
+      Dataset data,
+      int[] order,
+      int size,
+      int firstBatch,
+      boolean dropLast,
+      int threads,
+      long seed,
+      BatchPool batchPool) {
     this.data = data;
     this.order = order;
     this.size = size;
     this.seed = seed;
+    this.batchPool = batchPool;
     batches = dropLast ? order.length / size : (order.length + size - 1) / size;
     submitted = firstBatch;
     ahead = threads + 1;
@@ -71,10 +95,7 @@ public final class BatchLoader implements AutoCloseable {
       pending.add(
           pool.submit(
               () -> {
-                Batch batch = free.poll();
-                if (batch == null) {
-                  batch = new Batch(size, imageBytes);
-                }
+                Batch batch = batchPool.take(size, imageBytes);
                 batch.fill(data, order, from, seed, new byte[imageBytes]);
                 return batch;
               }));
@@ -113,7 +134,7 @@ public final class BatchLoader implements AutoCloseable {
    * @param batch a batch of this loader that is no longer used
    */
   public void recycle(Batch batch) {
-    free.add(batch);
+    batchPool.give(batch);
   }
 
   /** Stops preparing batches. */

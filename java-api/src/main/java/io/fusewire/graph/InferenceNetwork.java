@@ -16,7 +16,7 @@ import java.util.Set;
 /**
  * An EfficientNet as a list of inference steps: BatchNorm folded into the convolutions, activation
  * and squeeze in their epilogues, the gate and the residual in the projection. Weights are prepared
- * once, by {@link #load}.
+ * once, by {@link #load}. On a GPU the network runs as one graph from its second run on.
  */
 public final class InferenceNetwork implements AutoCloseable {
   private final Stream stream;
@@ -35,6 +35,7 @@ public final class InferenceNetwork implements AutoCloseable {
   private boolean ownsArena;
   private Tensor weights;
   private Program program;
+  private Replay replay;
 
   private InferenceNetwork(
       Stream stream,
@@ -117,7 +118,8 @@ public final class InferenceNetwork implements AutoCloseable {
    * @param shared memory to use for activations if it is large enough, such as a training network's
    *     between its runs; or null
    * @return the network without weights, to be closed
-   * @throws io.fusewire.ops.FusewireException if the device has too little memory
+   * @throws io.fusewire.ops.FusewireException if the device has too little memory; nothing is
+   *     allocated then, and the message has the plan's numbers and what fits
    */
   public static InferenceNetwork open(
       Stream stream, EfficientNet net, long batch, DType dtype, ImageInput images, Tensor shared) {
@@ -137,7 +139,8 @@ public final class InferenceNetwork implements AutoCloseable {
    * @param expansions which expanded tensors are stored; with {@link ExpansionPolicy#STORED} or
    *     {@link ExpansionPolicy#ON_CHIP} results have the same bits in every run
    * @return the network without weights, to be closed
-   * @throws io.fusewire.ops.FusewireException if the device has too little memory
+   * @throws io.fusewire.ops.FusewireException if the device has too little memory; nothing is
+   *     allocated then, and the message has the plan's numbers and what fits
    */
   public static InferenceNetwork open(
       Stream stream,
@@ -149,6 +152,7 @@ public final class InferenceNetwork implements AutoCloseable {
       ExpansionPolicy expansions) {
     InferenceNetwork network = new InferenceNetwork(stream, net, batch, dtype, images, expansions);
     network.ownsArena = shared == null || shared.bytes() < network.plan.arenaBytes();
+    network.checkMemory(batch, dtype, images);
     network.arena =
         network.ownsArena
             ? Tensor.allocate(stream.device(), DType.U8, network.plan.arenaBytes())
@@ -156,7 +160,20 @@ public final class InferenceNetwork implements AutoCloseable {
     network.weights = Tensor.allocate(stream.device(), DType.U8, network.layers.weightBytes());
     network.layers.bind(network.weights);
     network.program = new Program(network.steps, network.plan, network.arena);
+    network.replayAs(Replay.modeFor(stream.device()));
     return network;
+  }
+
+  /** Refuses what the device has not enough memory for, before any is allocated. */
+  private void checkMemory(long batch, DType dtype, ImageInput from) {
+    MemoryLimit.check(
+        "inference of " + net,
+        stream.device(),
+        MemoryLimit.available(stream.device()),
+        new MemoryEstimate(batch, ownsArena ? plan.arenaBytes() : 0, layers.weightBytes()),
+        "weights",
+        other -> estimate(stream, net, other, dtype, from),
+        1);
   }
 
   /**
@@ -206,9 +223,21 @@ public final class InferenceNetwork implements AutoCloseable {
     layers.load(new FoldedWeights(net, values), weights);
   }
 
+  /**
+   * Chooses how {@link #run} runs, instead of {@link Replay#modeFor}. The bits are the same.
+   *
+   * @param mode operation by operation, or as a graph
+   */
+  public void replayAs(Replay.Mode mode) {
+    if (replay != null) {
+      replay.close();
+    }
+    replay = new Replay(stream, "inference", program::run, mode);
+  }
+
   /** Runs the network. On a GPU it is only queued. */
   public void run() {
-    program.run();
+    replay.run();
   }
 
   /** Computes losses and right answers of the last {@link #run} for {@link #labels()}. */
@@ -295,6 +324,7 @@ public final class InferenceNetwork implements AutoCloseable {
 
   @Override
   public void close() {
+    replay.close();
     weights.close();
     if (ownsArena) {
       arena.close();

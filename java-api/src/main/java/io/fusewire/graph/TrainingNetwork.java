@@ -91,7 +91,8 @@ public final class TrainingNetwork implements AutoCloseable {
    * @param labelSmoothing share of the target that is spread over all classes
    * @param state parameters and what goes along with them; stays the caller's
    * @return the network, to be closed
-   * @throws io.fusewire.ops.FusewireException if the device has too little memory
+   * @throws io.fusewire.ops.FusewireException if the device has too little memory; nothing is
+   *     allocated then, and the message has the plan's numbers and what fits
    */
   public static TrainingNetwork open(
       Stream stream,
@@ -103,6 +104,19 @@ public final class TrainingNetwork implements AutoCloseable {
       TrainingState state) {
     TrainingNetwork network =
         new TrainingNetwork(new Context(stream, net, batch, dtype, state), images, labelSmoothing);
+    MemoryLimit.check(
+        "training " + net,
+        stream.device(),
+        MemoryLimit.available(stream.device()),
+        new MemoryEstimate(batch, network.plan.arenaBytes(), 0),
+        "parameters beside those allocated",
+        other ->
+            new MemoryEstimate(
+                other,
+                new TrainingNetwork(new Context(stream, net, other, dtype, null), images, 0)
+                    .plan.arenaBytes(),
+                0),
+        2);
     network.arena = Tensor.allocate(stream.device(), DType.U8, network.plan.arenaBytes());
     network.program = new Program(network.steps, network.plan, network.arena);
     return network;
@@ -134,7 +148,11 @@ public final class TrainingNetwork implements AutoCloseable {
         batch, plan.arenaBytes(), TrainingState.bytes(net.parameters(), kind, withAverage));
   }
 
-  /** Runs images, forward pass, loss and backward pass. On a GPU they are only queued. */
+  /**
+   * Runs images, forward pass, loss and backward pass. On a GPU they are only queued. A {@link
+   * Replay} may do it together with an optimizer: what changes from step to step is read from
+   * device memory.
+   */
   public void run() {
     program.run();
   }

@@ -205,6 +205,11 @@ final class RunPlan {
     return split.tight() ? 1 : Math.max(1, Math.min(cores, 16));
   }
 
+  /** Bytes of one image as it comes to the device. */
+  long imageBytes() {
+    return (long) preprocessing.height() * preprocessing.width() * preprocessing.mean().size();
+  }
+
   OptimizerSettings optimizer() {
     OptimizerKind kind = choices.optimizer;
     OptimizerSettings settings =

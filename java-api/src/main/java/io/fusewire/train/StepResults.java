@@ -34,6 +34,11 @@ final class StepResults implements AutoCloseable {
     }
   }
 
+  /** Bytes on the device. */
+  static long bytes(long batch) {
+    return STEPS * batch * (Float.BYTES + Integer.BYTES);
+  }
+
   /** Keeps a step's results; returns whether it is time to {@link #drain}. */
   boolean keep(TrainingNetwork network, int[] stepLabels) {
     lossSlots[filled].copyFrom(stream, network.losses());

@@ -2,6 +2,7 @@
 package io.fusewire.train;
 
 import io.fusewire.data.Split;
+import io.fusewire.graph.Replay;
 import io.fusewire.io.FileFormatException;
 import io.fusewire.ops.Device;
 import io.fusewire.ops.Stream;
@@ -42,9 +43,18 @@ public final class Trainer {
    * @throws IOException if data cannot be read or results cannot be written; the last whole
    *     checkpoint stays
    * @throws IllegalArgumentException if the options do not fit each other or the data
-   * @throws io.fusewire.ops.FusewireException if the device fails or has too little memory
+   * @throws RunLostException if the device fails for good; it has the last checkpoint's path
+   * @throws io.fusewire.ops.FusewireException if the device reports an error or has too little
+   *     memory; the latter before anything is allocated
    */
   public TrainResult run() throws IOException {
+    return run(null, false);
+  }
+
+  /**
+   * The same with a choice of how steps run and batches travel; by the device if the mode is null.
+   */
+  TrainResult run(Replay.Mode mode, boolean overlapped) throws IOException {
     Path resumed = choices.resume == null ? null : Checkpoint.locate(choices.resume);
     Checkpoint checkpoint = resumed == null ? null : Checkpoint.read(resumed);
     TrainChoices merged = checkpoint == null ? choices : merge(resumed, checkpoint);
@@ -57,7 +67,15 @@ public final class Trainer {
       stream.threads(plan.choices.threads);
       MemoryCheck.forTraining(stream, plan);
       Files.createDirectories(directory);
-      try (TrainingRun run = new TrainingRun(plan, stream, directory, listener, stop::get)) {
+      try (TrainingRun run =
+          new TrainingRun(
+              plan,
+              stream,
+              directory,
+              listener,
+              stop::get,
+              mode == null ? Replay.modeFor(device) : mode,
+              mode == null ? InputStage.overlaps(device) : overlapped)) {
         if (checkpoint != null) {
           run.resume(resumed, checkpoint);
         }

@@ -3,11 +3,13 @@ package io.fusewire.train;
 
 import io.fusewire.data.Batch;
 import io.fusewire.data.BatchLoader;
+import io.fusewire.graph.Replay;
 import io.fusewire.graph.TrainingNetwork;
 import io.fusewire.graph.TrainingState;
 import io.fusewire.io.FileFormatException;
 import io.fusewire.model.MemoryEstimate;
 import io.fusewire.ops.DType;
+import io.fusewire.ops.DeviceLostException;
 import io.fusewire.ops.Optimizer;
 import io.fusewire.ops.ParameterTable;
 import io.fusewire.ops.Stream;
@@ -37,6 +39,8 @@ final class TrainingRun implements AutoCloseable {
   private final ParameterTable table;
   private final Optimizer optimizer;
   private final Workspace workspace;
+  private final Replay computation;
+  private final InputStage input;
   private final StepResults results;
   private final Evaluator evaluator;
   private final Progress progress;
@@ -46,16 +50,26 @@ final class TrainingRun implements AutoCloseable {
   private Tally rowTally = new Tally();
   private MetricsLog log = new MetricsLog();
   private long lastCheckpoint = System.nanoTime();
+  private Path checkpoint;
+  private long checkpointStep;
 
   /** Whether the last epoch had a curve; told once where it has none. */
   private boolean curveDrawn = true;
 
+  /**
+   * Allocates what a run needs.
+   *
+   * @param mode how steps run
+   * @param overlapped whether batches travel while earlier steps compute
+   */
   TrainingRun(
       RunPlan plan,
       Stream stream,
       Path directory,
       ProgressListener listener,
-      BooleanSupplier stopped) {
+      BooleanSupplier stopped,
+      Replay.Mode mode,
+      boolean overlapped) {
     this.plan = plan;
     this.choices = plan.choices;
     this.stream = stream;
@@ -87,6 +101,8 @@ final class TrainingRun implements AutoCloseable {
     table = OptimizerTables.of(stream, plan.net.parameters(), state, choices.weightDecay);
     optimizer = new Optimizer(settings);
     workspace = new Workspace(stream.device()).reserve(optimizer.workspaceBytes(stream, table));
+    computation = new Replay(stream, "training step", this::compute, mode);
+    input = new InputStage(stream, network.images(), network.labels(), overlapped);
     results = new StepResults(stream, choices.batch);
     evaluator = new Evaluator(plan, stream, network.arena());
     progress = new Progress(plan, listener);
@@ -118,6 +134,8 @@ final class TrainingRun implements AutoCloseable {
       double trainSeconds = Double.parseDouble(position.get("train_seconds"));
       Checkpoint.load(file, plan, stream, state);
       step = checkpoint.step();
+      this.checkpoint = file;
+      checkpointStep = step;
       log = oldLog;
       epochTally = oldEpoch;
       rowTally = oldRow;
@@ -129,6 +147,14 @@ final class TrainingRun implements AutoCloseable {
   }
 
   TrainResult run() throws IOException {
+    try {
+      return runToEnd();
+    } catch (DeviceLostException e) {
+      throw new RunLostException(e, step, checkpoint, checkpointStep);
+    }
+  }
+
+  private TrainResult runToEnd() throws IOException {
     MemoryEstimate estimate = MemoryCheck.estimate(stream, plan, choices.batch);
     listener.started(
         new ProgressListener.Start(
@@ -181,10 +207,10 @@ final class TrainingRun implements AutoCloseable {
             first,
             true,
             plan.decodeThreads(),
-            choices.seed * 31 + epoch)) {
+            choices.seed * 31 + epoch,
+            input.pool())) {
       for (Batch batch = loader.next(); batch != null; batch = loader.next()) {
         trainStep(batch);
-        loader.recycle(batch);
         long inEpoch = step - epoch * plan.stepsPerEpoch;
         if (inEpoch * ROWS_PER_EPOCH / plan.stepsPerEpoch
             > (inEpoch - 1) * ROWS_PER_EPOCH / plan.stepsPerEpoch) {
@@ -198,6 +224,7 @@ final class TrainingRun implements AutoCloseable {
         }
       }
     }
+    input.recycle(true);
     drain();
     if (epochTally.images() == 0) {
       throw new IOException(
@@ -207,8 +234,7 @@ final class TrainingRun implements AutoCloseable {
   }
 
   private void trainStep(Batch batch) {
-    network.images().copyFrom(stream, batch.images());
-    network.labels().copyFrom(stream, batch.labels());
+    input.put(batch);
     double rate = learningRate();
     double momentum = choices.schedule.momentum(choices.momentum, step, plan.totalSteps);
     double t = step + 1.0;
@@ -223,14 +249,21 @@ final class TrainingRun implements AutoCloseable {
             (float) Math.min(choices.emaDecay, t / (t + 9)),
             (float) (1 - StrictMath.pow(choices.momentum, t)),
             (float) (1 - StrictMath.pow(choices.optimizer.decay(), t)));
-    network.run();
-    optimizer.examine(stream, table, state.lossScale(), workspace.tensor());
-    optimizer.step(stream, table, state.step(), state.lossScale());
+    computation.run();
     step++;
-    if (results.keep(network, batch.labels())) {
+    boolean full = results.keep(network, batch.labels());
+    input.recycle(false);
+    if (full) {
       drain();
     }
     progress.stepped(step, rate);
+  }
+
+  /** A step between its input and its results; all that changes is in device memory. */
+  private void compute() {
+    network.run();
+    optimizer.examine(stream, table, state.lossScale(), workspace.tensor());
+    optimizer.step(stream, table, state.step(), state.lossScale());
   }
 
   private double learningRate() {
@@ -310,6 +343,8 @@ final class TrainingRun implements AutoCloseable {
     position.put("train_seconds", Double.toString(progress.trainSeconds()));
     new Checkpoint(SavedOptions.encode(choices), step, position)
         .write(files.checkpoint(), plan, stream, state);
+    checkpoint = files.checkpoint();
+    checkpointStep = step;
     lastCheckpoint = System.nanoTime();
   }
 
@@ -335,6 +370,8 @@ final class TrainingRun implements AutoCloseable {
 
   @Override
   public void close() {
+    computation.close();
+    input.close();
     evaluator.close();
     results.close();
     workspace.close();

@@ -19,7 +19,8 @@ import org.bytedeco.javacpp.tools.InfoMapper;
               "fusewire/fusewire.h",
               "fusewire/fused.h",
               "fusewire/inference.h",
-              "fusewire/meter.h"
+              "fusewire/meter.h",
+              "fusewire/faults.h"
             },
             link = "fusewire"),
     target = "io.fusewire.binding",
@@ -70,9 +71,10 @@ public class FusewireConfig implements InfoMapper {
                 "FUSEWIRE_FUSED_H",
                 "FUSEWIRE_INFERENCE_H",
                 "FUSEWIRE_METER_H",
+                "FUSEWIRE_FAULTS_H",
                 "__cplusplus")
             .define(false));
-    for (String handle : new String[] {"fw_address", "fw_stream", "fw_event"}) {
+    for (String handle : new String[] {"fw_address", "fw_stream", "fw_event", "fw_graph"}) {
       map.put(
           new Info(handle)
               .cast()
@@ -84,18 +86,31 @@ public class FusewireConfig implements InfoMapper {
           new Info(name).cast().valueTypes("int").pointerTypes("IntPointer", "IntBuffer", "int[]"));
     }
     // Host memory as a plain address: a Pointer object per copy would cost more than a small copy.
-    map.put(
-        new Info("fw_copy_from_host")
-            .javaText(
-                "@NoException public static native @Cast(\"fw_status\") int fw_copy_from_host("
-                    + "@Cast(\"fw_stream\") long stream, @Cast(\"fw_address\") long dst, "
-                    + "@Cast(\"const void*\") long src, @Cast(\"int64_t\") long bytes);"));
+    for (String name : new String[] {"fw_copy_from_host", "fw_copy_from_host_async", "fw_write"}) {
+      map.put(
+          new Info(name)
+              .javaText(
+                  "@NoException public static native @Cast(\"fw_status\") int "
+                      + name
+                      + "(@Cast(\"fw_stream\") long stream, @Cast(\"fw_address\") long dst, "
+                      + "@Cast(\"const void*\") long src, @Cast(\"int64_t\") long bytes);"));
+    }
     map.put(
         new Info("fw_copy_to_host")
             .javaText(
                 "@NoException public static native @Cast(\"fw_status\") int fw_copy_to_host("
                     + "@Cast(\"fw_stream\") long stream, @Cast(\"void*\") long dst, "
                     + "@Cast(\"fw_address\") long src, @Cast(\"int64_t\") long bytes);"));
+    map.put(
+        new Info("fw_host_pin")
+            .javaText(
+                "@NoException public static native @Cast(\"fw_status\") int fw_host_pin("
+                    + "int device, @Cast(\"void*\") long memory, @Cast(\"int64_t\") long bytes);"));
+    map.put(
+        new Info("fw_host_unpin")
+            .javaText(
+                "@NoException public static native @Cast(\"fw_status\") int fw_host_unpin("
+                    + "int device, @Cast(\"void*\") long memory);"));
     for (int i = 0; i < STRUCTS.length; i += 2) {
       map.put(new Info(STRUCTS[i]).pointerTypes(STRUCTS[i + 1]));
     }
