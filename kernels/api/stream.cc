@@ -49,17 +49,17 @@ std::string RecentOperations::text() const {
     return names[0];
   }
   // The last ones are the likelier: what is too much is left out at the front.
-  std::string list;
-  bool shortened = count > kKept;
-  for (size_t i = names.size(); i-- > 0;) {
-    if (list.size() + std::strlen(names[i]) > kMostNames) {
-      shortened = true;
-      break;
-    }
-    list = names[i] + (list.empty() ? "" : ", " + list);
+  size_t first = names.size();
+  for (size_t length = 0; first > 0 && length + std::strlen(names[first - 1]) <= kMostNames; first--) {
+    length += std::strlen(names[first - 1]);
   }
-  return "one of the " + std::to_string(count) + " operations since the stream was last synchronized (" +
-         (shortened ? "..., " : "") + list + ")";
+  std::string text = "one of the " + std::to_string(count) + " operations since the stream was last synchronized (";
+  text += first > 0 || count > kKept ? "..., " : "";
+  for (size_t i = first; i < names.size(); i++) {
+    text += names[i];
+    text += i + 1 < names.size() ? ", " : ")";
+  }
+  return text;
 }
 
 const char* intern(const std::string& text) {

@@ -72,18 +72,23 @@ void checked_cluster_body(const void* params, int thread, const int64_t* place, 
 }
 
 template <class Kernel>
-fw_status launch_clusters(const Launcher& launcher, Grid grid, int64_t shared, const typename Kernel::Params& params) {
-  const int64_t size[3] = {grid.x, grid.y, grid.z};
-  if (grid.x % params.cluster != 0 || params.cluster > kMostClusterBlocks || shared > 227 * 1024) {
+fw_status run_cluster_launch(const Launcher& launcher, const int64_t* size, int64_t shared, const void* params) {
+  const int cluster = static_cast<const typename Kernel::Params*>(params)->cluster;
+  if (size[0] % cluster != 0 || cluster > kMostClusterBlocks || shared > 227 * 1024) {
     return fail(FW_UNSUPPORTED, "%s: %lld blocks in clusters of %d with %lld bytes of shared memory each",
-                launcher.operation, (long long)grid.x, params.cluster, (long long)shared);
+                launcher.operation, (long long)size[0], cluster, (long long)shared);
   }
-  if (grid.x * grid.y * grid.z == 0) {
+  if (size[0] * size[1] * size[2] == 0) {
     return FW_OK;
   }
-  const char* error = run_clusters(launcher.order, size, params.cluster, Kernel::kThreads, shared,
-                                   &checked_cluster_body<Kernel>, &params);
+  const char* error =
+      run_clusters(launcher.order, size, cluster, Kernel::kThreads, shared, &checked_cluster_body<Kernel>, params);
   return error == nullptr ? FW_OK : fail(FW_DEVICE_ERROR, "%s: %s", launcher.operation, error);
+}
+
+template <class Kernel>
+fw_status launch_clusters(const Launcher& launcher, Grid grid, int64_t shared, const typename Kernel::Params& params) {
+  return run_or_keep(launcher, &run_cluster_launch<Kernel>, grid, shared, params);
 }
 
 #else
@@ -157,10 +162,7 @@ fw_status launch_clusters(const Launcher& launcher, Grid grid, int64_t shared, c
     config.numAttrs = 1;
     error = cudaLaunchKernelEx(&config, cluster_entry<Kernel>, params);
   }
-  if (error != cudaSuccess) {
-    return fail(FW_DEVICE_ERROR, "%s: %s", launcher.operation, cudaGetErrorString(error));
-  }
-  return FW_OK;
+  return error == cudaSuccess ? FW_OK : cuda_failure(launcher.operation, int(error));
 }
 
 #endif

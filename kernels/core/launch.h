@@ -172,18 +172,24 @@ fw_status launch(const Launcher& launcher, Grid grid, int64_t shared, const type
 
 #if !defined(FW_EXEC_CUDA)
 
+// Runs a launch or, while the stream is captured, keeps it with a copy of its parameters.
+template <class Params>
+fw_status run_or_keep(const Launcher& launcher, LaunchRecord::Run run, Grid grid, int64_t shared,
+                      const Params& params) {
+  static_assert(std::is_trivially_copyable_v<Params> && alignof(Params) <= alignof(std::max_align_t),
+                "parameters are copied as bytes");
+  const int64_t size[3] = {grid.x, grid.y, grid.z};
+  if (launcher.record != nullptr) {
+    launcher.record->add(launcher.operation, run, size, shared, &params, sizeof(params));
+    return FW_OK;
+  }
+  return run(launcher, size, shared, &params);
+}
+
 // shared: bytes of shared memory per block, the sum of shared_bytes<T>(count) of its shared<T>(count) calls.
 template <class Kernel>
 fw_status launch(const Launcher& launcher, Grid grid, int64_t shared, const typename Kernel::Params& params) {
-  using Params = typename Kernel::Params;
-  static_assert(std::is_trivially_copyable_v<Params> && alignof(Params) <= alignof(std::max_align_t),
-                "parameters are copied as bytes, into a graph as well");
-  const int64_t size[3] = {grid.x, grid.y, grid.z};
-  if (launcher.record != nullptr) {
-    launcher.record->add(launcher.operation, &run_launch<Kernel>, size, shared, &params, sizeof(params));
-    return FW_OK;
-  }
-  return run_launch<Kernel>(launcher, size, shared, &params);
+  return run_or_keep(launcher, &run_launch<Kernel>, grid, shared, params);
 }
 
 #endif
