@@ -93,8 +93,8 @@ class Device:
         for name in ("timm", "torchvision"):
             try:
                 facts[name] = __import__(name).__version__
-            except Exception:
-                facts[name] = "absent"
+            except Exception as error:
+                facts[name] = "none: " + reason(error)
         return facts
 
 
@@ -679,14 +679,20 @@ class Peer:
             self.cases[request["id"]] = case
             return {"peak_bytes": case.peak_bytes, "source": case.source}
         if what == "run":
-            return {"ms": self.cases[request["id"]].run() * 1e3}
+            return {"ms": self.case(request).run() * 1e3}
         if what == "drop":
-            case = self.cases.pop(request["id"])
+            case = self.case(request)
+            del self.cases[request["id"]]
             answer = {"peak_bytes": case.peak_bytes}
             del case
             self.forget()
             return answer
         raise Refused("there is no request %s" % what)
+
+    def case(self, request):
+        if request["id"] not in self.cases:
+            raise Refused("there is no case %s" % request["id"])
+        return self.cases[request["id"]]
 
     def forget(self):
         """Gives memory back; compiled code's too, once no other case may need it."""

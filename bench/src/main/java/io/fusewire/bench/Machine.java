@@ -62,13 +62,33 @@ final class Machine {
     }
   }
 
-  /** The source tree's commit, with "+" where it has changes; "unknown" outside of one. */
+  /**
+   * The commit that a bundle was made of, else the source tree's, with "+" where it has changes;
+   * "unknown" outside of both.
+   */
   private static String commit() {
+    String home = System.getProperty("fusewire.home", "");
+    if (!home.isEmpty()) {
+      return commitOf(Path.of(home, "BUNDLE"));
+    }
     String commit = git("rev-parse", "--short=12", "HEAD");
     if (commit.isEmpty()) {
       return "unknown";
     }
     return git("status", "--porcelain", "--untracked-files=no").isEmpty() ? commit : commit + "+";
+  }
+
+  private static String commitOf(Path bundle) {
+    try (var lines = Files.lines(bundle)) {
+      String word = "commit ";
+      return lines
+          .filter(line -> line.startsWith(word))
+          .map(line -> line.substring(word.length()))
+          .findFirst()
+          .orElse("unknown");
+    } catch (IOException e) {
+      return "unknown";
+    }
   }
 
   private static String git(String... arguments) {

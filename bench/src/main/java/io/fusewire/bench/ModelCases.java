@@ -256,7 +256,7 @@ final class ModelCases {
 
   private static void requireClose(String name, double error) {
     if (!(error < WORST_ERROR)) {
-      throw new IllegalStateException(
+      throw new DifferentResults(
           name + ": the contenders do not compute the same, relative error " + error);
     }
   }

@@ -58,6 +58,9 @@ final class ModelCommand implements Callable<Integer> {
       })
   private List<Integer> inferenceBatches;
 
+  /** Whether some case's result was wrong; the others are measured still. */
+  private boolean differed;
+
   @Override
   public Integer call() throws Exception {
     settings.check(spec);
@@ -88,7 +91,7 @@ final class ModelCommand implements Callable<Integer> {
       }
     }
     settings.report(facts, measurements, more, spec);
-    return 0;
+    return differed ? 1 : 0;
   }
 
   /** Beside libtorch and ONNX Runtime. */
@@ -141,23 +144,33 @@ final class ModelCommand implements Callable<Integer> {
               stream, dtype, clock, rounds, limits, child.cases(), model.builder(spec));
       for (int images : inferenceBatches) {
         say("inference, batch " + images);
-        keep(() -> cases.infer(images), measurements, more);
+        keep(() -> cases.infer(images), facts, measurements, more);
       }
       for (int images : batches) {
         say("whole training step, batch " + images);
-        keep(() -> cases.train(images), measurements, more);
+        keep(() -> cases.train(images), facts, measurements, more);
       }
     }
   }
 
-  /** A case that the device has no memory for is told, and the others are measured. */
+  /**
+   * Keeps a case's results, in the file as well, whatever happens to the next. A case that the
+   * device has no memory for, or does not compute, is told, and the others are measured.
+   */
   private void keep(
-      Callable<NetworkResult> run, List<Measurement> measurements, List<Report.Entry> more)
+      Callable<NetworkResult> run,
+      Map<String, String> facts,
+      List<Measurement> measurements,
+      List<Report.Entry> more)
       throws Exception {
     try {
       NetworkResult result = run.call();
       measurements.addAll(result.measurements());
       more.addAll(result.figures());
+      settings.write(facts, Report.joined(measurements, more));
+    } catch (DifferentResults e) {
+      PeerChoice.say(spec.commandLine().getErr(), "wrong: " + e.getMessage());
+      differed = true;
     } catch (DeviceMemoryException e) {
       PeerChoice.say(spec.commandLine().getErr(), "left out: " + e.getMessage());
     }

@@ -225,7 +225,7 @@ final class NetworkCases {
   private static void requireFinite(String name, float[] results) {
     for (float result : results) {
       if (!Float.isFinite(result)) {
-        throw new IllegalStateException(name + ": a result is " + result);
+        throw new DifferentResults(name + ": a result is " + result);
       }
     }
   }

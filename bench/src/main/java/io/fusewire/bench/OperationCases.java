@@ -103,7 +103,7 @@ final class OperationCases {
       }
       Difference difference = difference(match, problem, operation);
       if (difference != null && !(difference.relative() < worstError(conditions.dtype()))) {
-        throw new IllegalStateException(
+        throw new DifferentResults(
             name
                 + ": the contenders do not compute the same, relative error "
                 + difference.relative());

@@ -81,6 +81,9 @@ final class OpsCommand implements Callable<Integer> {
   @Option(names = "--cold", description = "The default, unless --warm.")
   private boolean cold;
 
+  /** Whether some case's contenders did not compute the same; the others are measured still. */
+  private boolean differed;
+
   @Option(names = "--list", description = "Only show the layers that the patterns mean.")
   private boolean list;
 
@@ -105,8 +108,7 @@ final class OpsCommand implements Callable<Integer> {
       out.flush();
       return 0;
     }
-    measure(problems, wanted, device, dtype, out);
-    return 0;
+    return measure(problems, wanted, device, dtype, out) ? 0 : 1;
   }
 
   private void refuse(boolean wrong, String message) {
@@ -115,8 +117,12 @@ final class OpsCommand implements Callable<Integer> {
     }
   }
 
-  /** Prints every case as soon as it is measured, and keeps the file up to date. */
-  private void measure(
+  /**
+   * Prints every case as soon as it is measured, and keeps the file up to date.
+   *
+   * @return whether all contenders computed the same
+   */
+  private boolean measure(
       List<Problem> problems, List<Operation> wanted, Device device, DType dtype, PrintWriter out)
       throws Exception {
     PrintWriter err = spec.commandLine().getErr();
@@ -162,10 +168,11 @@ final class OpsCommand implements Callable<Integer> {
           "none of these layers has an operation " + String.join(" or ", operations));
     }
     settings.sayWritten(out);
+    return !differed;
   }
 
   /** A case that the device has no kernel or no memory for is told, and the others are measured. */
-  private static OperationResult measured(
+  private OperationResult measured(
       OperationCases cases, Problem problem, Operation operation, PrintWriter err)
       throws Exception {
     try {
@@ -173,6 +180,10 @@ final class OpsCommand implements Callable<Integer> {
     } catch (UnsupportedException | DeviceMemoryException e) {
       PeerChoice.say(
           err, "left out: " + problem.name() + "/" + operation.label() + ": " + e.getMessage());
+      return null;
+    } catch (DifferentResults e) {
+      PeerChoice.say(err, "wrong: " + e.getMessage());
+      differed = true;
       return null;
     }
   }

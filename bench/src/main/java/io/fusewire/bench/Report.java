@@ -11,6 +11,7 @@ import java.io.Writer;
 import java.nio.channels.Channels;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -74,6 +75,13 @@ final class Report {
       }
     }
     out.flush();
+  }
+
+  /** Both lists, one after the other. */
+  static List<Entry> joined(List<? extends Entry> first, List<? extends Entry> second) {
+    List<Entry> all = new ArrayList<>(first);
+    all.addAll(second);
+    return all;
   }
 
   private static String milliseconds(Timing timing) {

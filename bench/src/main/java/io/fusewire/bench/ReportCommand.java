@@ -67,14 +67,14 @@ final class ReportCommand implements Callable<Integer> {
     if (Files.isDirectory(target)) {
       throw refusal("--out is the folder " + target + "; a file fits");
     }
-    String page;
+    HtmlReport report;
     try {
-      page = HtmlReport.of(found);
+      report = HtmlReport.of(found);
     } catch (FileFormatException e) {
       PeerChoice.say(spec.commandLine().getErr(), e.getMessage());
       return 1;
     }
-    ByteBuffer bytes = ByteBuffer.wrap(page.getBytes(StandardCharsets.UTF_8));
+    ByteBuffer bytes = ByteBuffer.wrap(report.page().getBytes(StandardCharsets.UTF_8));
     AtomicFile.replace(
         target,
         channel -> {
@@ -82,6 +82,12 @@ final class ReportCommand implements Callable<Integer> {
             channel.write(bytes);
           }
         });
+    if (!report.drawn()) {
+      PeerChoice.say(
+          spec.commandLine().getErr(),
+          "no plots: this host lacks fonts, or libfreetype and libharfbuzz to draw them; elsewhere"
+              + " the same files give them");
+    }
     spec.commandLine().getOut().println(found.size() + " files, written to " + target);
     spec.commandLine().getOut().flush();
     return 0;

@@ -6,7 +6,6 @@ import io.fusewire.ops.Stream;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Model.CommandSpec;
@@ -153,9 +152,7 @@ final class Settings {
     out.println();
     Report.print(measurements, out);
     Report.printFigures(more, out);
-    List<Report.Entry> all = new ArrayList<>(measurements);
-    all.addAll(more);
-    write(facts, all);
+    write(facts, Report.joined(measurements, more));
     sayWritten(out);
   }
 }

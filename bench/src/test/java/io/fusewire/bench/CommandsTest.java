@@ -3,10 +3,12 @@ package io.fusewire.bench;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fusewire.bench.layers.Difference;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.Device;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -15,11 +17,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.Callable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** That all commands write result files, and in the same form. */
 final class CommandsTest {
@@ -93,6 +97,40 @@ final class CommandsTest {
     assertEquals("bench traffic b0", ResultFile.read(file).get(0).get("command"));
     try (var files = Files.list(folder)) {
       assertEquals(List.of(file), files.toList(), "nothing else is left behind");
+    }
+  }
+
+  @Test
+  void aBundleKnowsItsCommit() throws Exception {
+    CommandLine bench = new CommandLine(new Main());
+    bench.parseArgs("report");
+    Files.writeString(folder.resolve("BUNDLE"), "version 1\ncommit abc123+\n");
+    System.setProperty("fusewire.home", folder.toString());
+    try {
+      Map<String, String> facts =
+          Machine.facts(Device.cpu(), 1, bench.getSubcommands().get("report").getCommandSpec());
+      assertEquals("abc123+", facts.get("commit"));
+    } finally {
+      System.clearProperty("fusewire.home");
+    }
+  }
+
+  @Test
+  void aFailureIsALineUnlessMoreIsAskedFor() {
+    for (boolean trace : new boolean[] {false, true}) {
+      StringWriter err = new StringWriter();
+      CommandLine bench = Main.commandLine();
+      bench.addSubcommand(
+          "fail",
+          CommandSpec.wrapWithoutInspection(
+              (Callable<Integer>)
+                  () -> {
+                    throw new IOException("no disk");
+                  }));
+      bench.setErr(new PrintWriter(err));
+      assertEquals(1, trace ? bench.execute("fail", "--stacktrace") : bench.execute("fail"));
+      assertEquals(trace, err.toString().contains("\tat "), err.toString());
+      assertTrue(err.toString().contains("no disk"), err.toString());
     }
   }
 }

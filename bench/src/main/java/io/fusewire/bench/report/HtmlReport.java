@@ -36,6 +36,7 @@ public final class HtmlReport {
       """;
 
   private final StringBuilder page = new StringBuilder();
+  private boolean drawn = true;
 
   private HtmlReport() {}
 
@@ -43,20 +44,39 @@ public final class HtmlReport {
    * Draws a page.
    *
    * @param files result files, at least one
-   * @return HTML
+   * @return the page
    * @throws IOException if a file cannot be read, or is none that a benchmark wrote
    */
-  public static String of(List<Path> files) throws IOException {
+  public static HtmlReport of(List<Path> files) throws IOException {
     List<Results> all = new ArrayList<>();
     for (Path file : files) {
       all.add(Results.read(file));
     }
     HtmlReport report = new HtmlReport();
     report.write(all);
-    return report.page.toString();
+    return report;
   }
 
-  private void write(List<Results> all) throws IOException {
+  /**
+   * The page.
+   *
+   * @return HTML
+   */
+  public String page() {
+    return page.toString();
+  }
+
+  /**
+   * Whether the plots could be drawn; a host without fonts, or a runtime without what draws them,
+   * cannot, and the page says so.
+   *
+   * @return whether every plot is there
+   */
+  public boolean drawn() {
+    return drawn;
+  }
+
+  private void write(List<Results> all) {
     line("<!DOCTYPE html>");
     line("<html lang=\"en\"><head><meta charset=\"utf-8\">");
     line("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
@@ -119,7 +139,7 @@ public final class HtmlReport {
     line("</table>");
   }
 
-  private void section(Results results, int index) throws IOException {
+  private void section(Results results, int index) {
     line("<h2 id=\"f" + index + "\">" + escaped(results.name()) + "</h2>");
     line("<table class=\"facts\">");
     results
@@ -128,6 +148,18 @@ public final class HtmlReport {
             (name, value) ->
                 line("<tr><td>" + escaped(name) + "</td><td>" + escaped(value) + "</td></tr>"));
     line("</table>");
+    int before = page.length();
+    try {
+      plots(results);
+    } catch (LinkageError | InternalError | Plot.UndrawableException e) {
+      drawn = false;
+      page.setLength(before);
+      line("<p class=\"none\">The plots could not be drawn: no fonts where this was made.</p>");
+    }
+    table(results);
+  }
+
+  private void plots(Results results) {
     List<String> missing = new ArrayList<>();
     Optional<Plot> roofline = RooflinePlot.of(results);
     roofline.ifPresentOrElse(
@@ -137,7 +169,6 @@ public final class HtmlReport {
     for (String plot : missing) {
       line("<p class=\"none\">Nothing here for " + escaped(plot) + ".</p>");
     }
-    table(results);
   }
 
   private void headed(Plot plot) {

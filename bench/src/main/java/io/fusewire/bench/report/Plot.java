@@ -29,7 +29,20 @@ record Plot(String title, String caption, Chart<?, ?> chart) {
     return chart.getHeight();
   }
 
-  /** The drawing as PNG; needs no display. */
+  /** There are no fonts to draw with. */
+  static final class UndrawableException extends RuntimeException {
+    private static final long serialVersionUID = 1;
+
+    UndrawableException(RuntimeException cause) {
+      super(cause);
+    }
+  }
+
+  /**
+   * The drawing as PNG; needs no display.
+   *
+   * @throws UndrawableException if it cannot be drawn here
+   */
   byte[] png() {
     BufferedImage image =
         new BufferedImage(width() * SCALE, height() * SCALE, BufferedImage.TYPE_INT_RGB);
@@ -38,7 +51,11 @@ record Plot(String title, String caption, Chart<?, ?> chart) {
     graphics.setRenderingHint(
         RenderingHints.KEY_TEXT_ANTIALIASING, RenderingHints.VALUE_TEXT_ANTIALIAS_ON);
     graphics.scale(SCALE, SCALE);
-    chart.paint(graphics, width(), height());
+    try {
+      chart.paint(graphics, width(), height());
+    } catch (RuntimeException e) {
+      throw new UndrawableException(e);
+    }
     graphics.dispose();
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try {
