@@ -4,7 +4,8 @@ package io.fusewire.bench;
 import io.fusewire.bench.peer.Installed;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.Device;
-import io.fusewire.ops.DeviceMemoryException;
+import io.fusewire.ops.DeviceException;
+import io.fusewire.ops.FusewireException;
 import io.fusewire.ops.Stream;
 import java.io.PrintWriter;
 import java.util.ArrayList;
@@ -171,7 +172,10 @@ final class ModelCommand implements Callable<Integer> {
     } catch (DifferentResults e) {
       PeerChoice.say(spec.commandLine().getErr(), "wrong: " + e.getMessage());
       differed = true;
-    } catch (DeviceMemoryException e) {
+    } catch (DeviceException e) {
+      // Whatever comes after it on this device would fail as well.
+      throw e;
+    } catch (FusewireException e) {
       PeerChoice.say(spec.commandLine().getErr(), "left out: " + e.getMessage());
     }
   }

@@ -4,6 +4,7 @@ package io.fusewire.bench;
 import io.fusewire.graph.ExpansionPolicy;
 import io.fusewire.graph.InferenceNetwork;
 import io.fusewire.graph.Program;
+import io.fusewire.graph.Replay;
 import io.fusewire.graph.Step;
 import io.fusewire.graph.TrainingNetwork;
 import io.fusewire.graph.TrainingState;
@@ -116,7 +117,16 @@ final class NetworkCases {
             optimizer.examine(stream, table, state.lossScale(), workspace);
             optimizer.step(stream, table, state.step(), state.lossScale());
           };
-      step.run();
+      return trained(batch, network, step, before);
+    }
+  }
+
+  /** Measures steps as training makes them: as a graph where that suits the device. */
+  private NetworkResult trained(int batch, TrainingNetwork network, Runnable step, long before)
+      throws Exception {
+    Replay.Mode mode = Replay.modeFor(stream.device());
+    try (Replay replay = new Replay(stream, "training step", step, mode)) {
+      replay.run();
       String name = name("train-step", batch);
       requireFinite(name, network.losses().toFloats(stream));
       double bytes =
@@ -125,7 +135,7 @@ final class NetworkCases {
       return race(
           new Load(name, batch, bytes, TRAINING_FACTOR * operations(batch), Double.NaN),
           fields("train-step", batch),
-          step,
+          replay::run,
           stream.device().liveBytes() - before);
     }
   }
