@@ -5,6 +5,7 @@ import io.fusewire.bench.peer.Installed;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.Device;
 import io.fusewire.ops.DeviceException;
+import io.fusewire.ops.DeviceLostException;
 import io.fusewire.ops.FusewireException;
 import io.fusewire.ops.Stream;
 import java.io.PrintWriter;
@@ -172,7 +173,7 @@ final class ModelCommand implements Callable<Integer> {
     } catch (DifferentResults e) {
       PeerChoice.say(spec.commandLine().getErr(), "wrong: " + e.getMessage());
       differed = true;
-    } catch (DeviceException e) {
+    } catch (DeviceException | DeviceLostException e) {
       // Whatever comes after it on this device would fail as well.
       throw e;
     } catch (FusewireException e) {

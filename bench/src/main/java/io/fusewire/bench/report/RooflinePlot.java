@@ -14,6 +14,7 @@ import java.util.regex.Matcher;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
+import org.knowm.xchart.style.Styler;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /**
@@ -92,7 +93,7 @@ final class RooflinePlot {
           .orElse(null);
     }
     Matcher network = entry.network();
-    return network == null ? null : network.group(1) + " " + network.group(2);
+    return network == null ? null : network.group(2);
   }
 
   private static Plot plot(
@@ -105,6 +106,10 @@ final class RooflinePlot {
             .yAxisTitle("GFLOP/s")
             .build();
     Look.apply(chart.getStyler());
+    chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideE);
+    chart.getStyler().setLegendLayout(Styler.LegendLayout.Vertical);
+    chart.getStyler().setXAxisDecimalPattern("#,##0.##");
+    chart.getStyler().setYAxisDecimalPattern("#,##0.##");
     chart.getStyler().setXAxisLogarithmic(true);
     chart.getStyler().setYAxisLogarithmic(true);
     chart.getStyler().setDefaultSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Scatter);
@@ -127,7 +132,7 @@ final class RooflinePlot {
     chart.getStyler().setYAxisMax(peak * 2);
     double[] corners = {left, peak / bandwidth, right};
     double[] heights = {left * bandwidth, peak, peak};
-    XYSeries roof = chart.addSeries("measured copy and product", corners, heights);
+    XYSeries roof = chart.addSeries("measured roof", corners, heights);
     roof.setXYSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Line);
     roof.setMarker(SeriesMarkers.NONE);
     roof.setLineColor(Look.INK);

@@ -17,7 +17,7 @@ import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** Images per second of networks against the batch, ours and every peer's. */
 final class ThroughputPlots {
-  private static final int WIDTH = 580;
+  private static final int WIDTH = 640;
   private static final int HEIGHT = 400;
   private static final double MILLI = 1e-3;
   private static final String OURS = "Fusewire";
