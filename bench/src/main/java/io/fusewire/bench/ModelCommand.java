@@ -2,6 +2,7 @@
 package io.fusewire.bench;
 
 import io.fusewire.bench.peer.Installed;
+import io.fusewire.graph.Replay;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.Device;
 import io.fusewire.ops.DeviceException;
@@ -138,6 +139,8 @@ final class ModelCommand implements Callable<Integer> {
             PyTorchChild.of(beside, device, settings.threads(), spec.commandLine().getErr())) {
       Limits limits = child.orFaster(Limits.measure(stream, dtype, clock, false), dtype);
       facts.put("clock", where.clock(device));
+      boolean graphs = Replay.modeFor(device) == Replay.Mode.GRAPH;
+      facts.put("steps run", graphs ? "as graphs" : "operation by operation");
       facts.put("measured peak", limits.toString());
       facts.putAll(child.facts());
       more.addAll(limits.entries(dtype));
