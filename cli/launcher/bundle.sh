@@ -23,7 +23,7 @@ END
 }
 
 # What a bundle's folder has; anything else in it is the user's.
-bundle_entries='BUNDLE LICENSE README.txt data fusewire golden.safetensors legal lib peers runtime'
+bundle_entries='BUNDLE LICENSE README.txt data fusewire golden.safetensors legal lib runtime'
 
 # Fails, naming what is in the way, unless DIR is free or an old bundle that may go.
 check_bundle_place() { # folder
@@ -177,7 +177,6 @@ make_bundle() { # arguments of ./fusewire bundle
   bundle_jars "$partial" "$library"
   if $tests; then bundle_tests "$partial"; else rm -f "$partial"/lib/*junit*.jar; fi
   if $data; then bundle_data "$partial"; fi
-  if [ -d "$root/bench/peers" ]; then cp -r "$root/bench/peers" "$partial/peers"; fi
   bundle_texts "$partial" "${architectures:+sm_${architectures//;/ sm_}}"
   if $tests; then
     say "computing golden results on the CPU"

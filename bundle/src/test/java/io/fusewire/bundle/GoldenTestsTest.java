@@ -81,10 +81,8 @@ final class GoldenTestsTest {
         Comparison comparison = new Comparison(golden, false);
         try (Stream stream = Stream.open(device)) {
           for (GoldenCase each : GoldenTests.cases(true)) {
-            if (each instanceof OperationCase) {
-              assertEquals(
-                  "", comparison.compare(each, GoldenFile.sketches(each.run(stream))), each.name());
-            }
+            assertEquals(
+                "", comparison.compare(each, GoldenFile.sketches(each.run(stream))), each.name());
           }
         }
       }
