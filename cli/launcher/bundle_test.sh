@@ -91,6 +91,10 @@ find_jdk
 text=$(there train --data ../pictures --resolution 32 --batch 8 --epochs 1 --samples 2 --device cpu --out run)
 expect '^test accuracy ' "$text"
 expect '^model +run/model.safetensors$' "$text"
+# Where a host can draw text, the runtime has what it takes.
+if ldconfig -p | grep -q libharfbuzz && [ -n "$(fc-list 2> /dev/null)" ]; then
+  expect '^curve +run/curve.png$' "$text"
+fi
 text=$(there predict run ../pictures/val/red/0.jpg ../pictures/val/blue/1.png)
 expect '^ +[0-9.]+ %  (red|blue)$' "$text"
 if text=$(there train --out none); then wrong "trained without data"; fi

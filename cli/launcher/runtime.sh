@@ -8,8 +8,9 @@
 runtime_modules=java.base,java.desktop,java.logging,java.management,jdk.management,jdk.unsupported,jdk.zipfs
 
 # Packages of which nothing is ever called: Swing, printing, sound and X11, and the XML parsers, which nothing parses
-# with. They are a third of the runtime.
+# with. They are a third of the runtime. But plots have one of Swing's interfaces in a signature.
 unused_packages='^(java[.]xml/com/sun/(org/apache/(xalan|xerces|bcel|xml|xpath)|java_cup|xml)/|java[.]desktop/(com/sun/(java/swing|media/sound|swing)|sun/(swing|print|awt/X11|java2d/(opengl|xr))|javax/(swing|sound|print))/)'
+needed_class=java.desktop/javax/swing/Icon.class
 unused_libraries='awt_xawt jawt jsound splashscreen'
 
 require_jlink() {
@@ -19,7 +20,7 @@ require_jlink() {
 
 # Prints jlink's patterns for the unused packages. A module's packages have to be there, so of each one class stays.
 unused_classes() {
-  "$JAVA_HOME/bin/jimage" list "$JAVA_HOME/lib/modules" | awk -v unused="$unused_packages" '
+  "$JAVA_HOME/bin/jimage" list "$JAVA_HOME/lib/modules" | awk -v unused="$unused_packages" -v needed="$needed_class" '
     /^Module: / { module = $2; next }
     NF != 1 || $1 !~ /[.]class$/ { next }
     {
@@ -28,7 +29,7 @@ unused_classes() {
       at = match(path, /\/[^\/]*$/)
       package = substr(path, 1, at - 1)
       file = substr(path, at + 1)
-      if (!(package in kept) || length(file) < length(kept[package])) kept[package] = file
+      if (path == needed || !(package in kept)) kept[package] = file
     }
     END {
       for (package in kept) {

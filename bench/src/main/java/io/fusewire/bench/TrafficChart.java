@@ -48,10 +48,17 @@ final class TrafficChart {
     Path folder = file.toAbsolutePath().getParent();
     Files.createDirectories(folder);
     Path fresh = Files.createTempFile(folder, "traffic", ".png");
-    CategoryChart chart = chart(name, counts);
-    BitmapEncoder.saveBitmapWithDPI(
-        chart, fresh.toString(), BitmapEncoder.BitmapFormat.PNG, DOTS_PER_INCH);
-    Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING);
+    try {
+      CategoryChart chart = chart(name, counts);
+      BitmapEncoder.saveBitmapWithDPI(
+          chart, fresh.toString(), BitmapEncoder.BitmapFormat.PNG, DOTS_PER_INCH);
+      Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING);
+    } catch (LinkageError | InternalError e) {
+      throw new IOException(
+          "no picture: this host lacks fonts, or libfreetype and libharfbuzz to draw them", e);
+    } finally {
+      Files.deleteIfExists(fresh);
+    }
   }
 
   /** Where a step belongs: a block such as 2.1, what comes before the blocks, or after. */

@@ -55,9 +55,9 @@ final class RunFiles {
    * Draws the curve. A host without fonts, or without the libraries that draw them, cannot: that
    * ends no training.
    *
-   * @return whether it was drawn
+   * @return "" if it was drawn, else what was missing
    */
-  boolean writeCurve(MetricsLog log) throws IOException {
+  String writeCurve(MetricsLog log) throws IOException {
     var epochs = log.epochs();
     String title =
         String.format(
@@ -71,9 +71,9 @@ final class RunFiles {
     try {
       image = CurvePlot.draw(title, log);
     } catch (LinkageError | InternalError | RuntimeException e) {
-      return false;
+      return e.toString();
     }
     CurvePlot.write(curve(), image);
-    return true;
+    return "";
   }
 }

@@ -317,13 +317,14 @@ final class TrainingRun implements AutoCloseable {
     writeCheckpoint();
     files.writeModel(weights, metrics);
     files.writeMetrics(log);
-    boolean drew = files.writeCurve(log);
-    if (!drew && curveDrawn) {
+    String missing = files.writeCurve(log);
+    if (!missing.isEmpty() && curveDrawn) {
       listener.message(
-          "no curve.png: this host lacks fonts, or libfreetype and libharfbuzz to draw them;"
-              + " metrics.csv has the numbers");
+          "no curve.png: this host lacks fonts, or libfreetype and libharfbuzz to draw them ("
+              + missing
+              + "); metrics.csv has the numbers");
     }
-    curveDrawn = drew;
+    curveDrawn = missing.isEmpty();
     listener.epochEnded(metrics);
   }
 
