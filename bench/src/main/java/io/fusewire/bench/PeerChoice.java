@@ -92,8 +92,13 @@ final class PeerChoice {
         }
       }
     }
-    if (wants(Installed.ONNXRUNTIME) && dtype != DType.F32) {
-      throw refusal(command, "--peer onnxruntime is measured in f32 only");
+    // Only networks have both of them.
+    boolean networks = List.of(known).contains(Installed.ONNXRUNTIME);
+    for (Installed inProcess : known) {
+      if (networks && wants(inProcess) && dtype != DType.F32) {
+        throw refusal(
+            command, "--peer " + inProcess.label() + ": its networks are measured in f32 only");
+      }
     }
     for (String mode : modes == null ? List.<String>of() : modes) {
       if (!PyTorch.MODES.contains(mode)) {
