@@ -33,4 +33,26 @@ final class CommandProcess {
     builder.environment().putAll(environment);
     return builder.start();
   }
+
+  /** Starts training on {@link TinyImages}, on the CPU. */
+  static Process train(Map<String, String> environment, Path data, int epochs, Path run)
+      throws IOException {
+    return start(
+        environment,
+        "train",
+        "--data",
+        data,
+        "--resolution",
+        TinyImages.SIDE,
+        "--batch",
+        8,
+        "--epochs",
+        epochs,
+        "--samples",
+        2,
+        "--device",
+        "cpu",
+        "--out",
+        run);
+  }
 }

@@ -35,24 +35,7 @@ final class LostDeviceTest {
 
   private String train(Map<String, String> environment, Path run, int code) throws Exception {
     Path data = TinyImages.write(folder.resolve("data"));
-    Process process =
-        CommandProcess.start(
-            environment,
-            "train",
-            "--data",
-            data,
-            "--resolution",
-            TinyImages.SIDE,
-            "--batch",
-            8,
-            "--epochs",
-            EPOCHS,
-            "--samples",
-            2,
-            "--device",
-            "cpu",
-            "--out",
-            run);
+    Process process = CommandProcess.train(environment, data, EPOCHS, run);
     String text = new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
     assertTrue(process.waitFor(1, TimeUnit.MINUTES), text);
     assertEquals(code, process.exitValue(), text);

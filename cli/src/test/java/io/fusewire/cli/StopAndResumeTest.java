@@ -29,24 +29,7 @@ final class StopAndResumeTest {
   void sigtermLeavesACheckpointThatResumes() throws Exception {
     Path data = TinyImages.write(folder.resolve("data"));
     Path run = folder.resolve("run");
-    Process first =
-        CommandProcess.start(
-            Map.of(),
-            "train",
-            "--data",
-            data,
-            "--resolution",
-            TinyImages.SIDE,
-            "--batch",
-            8,
-            "--epochs",
-            EPOCHS,
-            "--samples",
-            2,
-            "--device",
-            "cpu",
-            "--out",
-            run);
+    Process first = CommandProcess.train(Map.of(), data, EPOCHS, run);
     List<String> log = new ArrayList<>();
     try (BufferedReader lines =
         new BufferedReader(new InputStreamReader(first.getErrorStream(), StandardCharsets.UTF_8))) {
