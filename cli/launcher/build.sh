@@ -19,7 +19,7 @@ build_key() {
 
 # The folders and files a module is built from, of those that exist.
 module_sources() { # module
-  local modules="native-build fused-ops java-api" module
+  local modules="native-build fused-ops java-api weights" module
   case $1 in
     cli) modules="$modules cli" ;;
     bench) modules="$modules cli bench" ;;

@@ -5,6 +5,7 @@ module io.fusewire.cli {
   requires com.fasterxml.jackson.core;
   requires info.picocli;
   requires io.fusewire;
+  requires io.fusewire.weights;
   requires me.tongfei.progressbar;
 
   opens io.fusewire.cli to

@@ -50,8 +50,14 @@ public enum ElementType {
     return bytes;
   }
 
-  /** Reads one element at a byte position. */
-  double get(ByteBuffer data, int position) {
+  /**
+   * Reads one element.
+   *
+   * @param data in its own byte order
+   * @param position the element's first byte
+   * @return the value; exact, except for 64-bit integers
+   */
+  public double get(ByteBuffer data, int position) {
     return switch (this) {
       case BOOL, U8 -> data.get(position) & 0xFF;
       case I8 -> data.get(position);

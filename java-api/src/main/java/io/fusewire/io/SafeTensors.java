@@ -26,7 +26,7 @@ import java.util.Map;
  * tensors are mapped into memory when asked for. Anything truncated, overlapping, out of range or
  * left over is refused with a {@link FileFormatException}.
  */
-public final class SafeTensors implements AutoCloseable {
+public final class SafeTensors implements TensorFile {
   private static final long LENGTH_BYTES = 8;
   private static final long MAX_HEADER_BYTES = 100_000_000;
   private static final int MAX_RANK = 16;
@@ -289,22 +289,26 @@ public final class SafeTensors implements AutoCloseable {
     }
   }
 
-  /**
-   * The file.
-   *
-   * @return its path as given
-   */
+  @Override
   public Path file() {
     return file;
   }
 
-  /**
-   * Free-form strings of the header.
-   *
-   * @return unmodifiable; empty if there are none
-   */
+  @Override
+  public String format() {
+    return "safetensors";
+  }
+
+  @Override
   public Map<String, String> metadata() {
     return metadata;
+  }
+
+  @Override
+  public Map<String, TensorInfo> tensors() {
+    Map<String, TensorInfo> tensors = new LinkedHashMap<>();
+    entries.forEach((name, e) -> tensors.put(name, new TensorInfo(name, e.type(), e.shape())));
+    return Collections.unmodifiableMap(tensors);
   }
 
   /**
@@ -345,13 +349,7 @@ public final class SafeTensors implements AutoCloseable {
         .order(ByteOrder.LITTLE_ENDIAN);
   }
 
-  /**
-   * Reads a tensor as floats, whatever its element type; wider types are rounded.
-   *
-   * @param name the tensor
-   * @return its elements in C order
-   * @throws IOException if there is no such tensor or it cannot be read
-   */
+  @Override
   public float[] readFloats(String name) throws IOException {
     ByteBuffer data = map(name);
     ElementType type = entries.get(name).type();

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.fusewire.weights;
+
+import io.fusewire.io.FileFormatException;
+import io.fusewire.io.SafeTensors;
+import io.fusewire.io.TensorFile;
+import java.io.IOException;
+import java.nio.file.Path;
+
+/** Opens files of trained weights, whichever library wrote them. */
+public final class WeightFiles {
+  private WeightFiles() {}
+
+  /**
+   * Opens a file of weights. Its kind is found from its content.
+   *
+   * @param file the file
+   * @return the opened file; to be closed
+   * @throws FileFormatException if it is of no kind that can be read, or damaged
+   * @throws IOException if it cannot be read
+   */
+  public static TensorFile open(Path file) throws IOException {
+    return SafeTensors.open(file);
+  }
+}
