@@ -4,7 +4,6 @@ package io.fusewire.data;
 import io.fusewire.io.FileFormatException;
 import java.awt.Color;
 import java.awt.Graphics2D;
-import java.awt.RenderingHints;
 import java.awt.image.BufferedImage;
 import java.awt.image.DataBufferInt;
 import java.io.ByteArrayInputStream;
@@ -133,27 +132,6 @@ final class ImageDecoder {
 
   /** A rectangle of pixels. */
   record Window(int x, int y, int width, int height) {}
-
-  /**
-   * Resamples a window of an image to a square: halved until it is less than twice too large, then
-   * bilinear, so that every pixel has its say.
-   */
-  static BufferedImage resample(BufferedImage image, Window window, int height, int width) {
-    BufferedImage current =
-        image.getSubimage(window.x(), window.y(), window.width(), window.height());
-    while (current.getWidth() != width || current.getHeight() != height) {
-      int w = current.getWidth() >= 2 * width ? (current.getWidth() + 1) / 2 : width;
-      int h = current.getHeight() >= 2 * height ? (current.getHeight() + 1) / 2 : height;
-      BufferedImage next = new BufferedImage(w, h, BufferedImage.TYPE_INT_RGB);
-      Graphics2D graphics = next.createGraphics();
-      graphics.setRenderingHint(
-          RenderingHints.KEY_INTERPOLATION, RenderingHints.VALUE_INTERPOLATION_BILINEAR);
-      graphics.drawImage(current, 0, 0, w, h, null);
-      graphics.dispose();
-      current = next;
-    }
-    return current;
-  }
 
   /**
    * Copies an image's pixels as bytes: 3 channels red, green, blue, or 1 channel luma (ITU-R

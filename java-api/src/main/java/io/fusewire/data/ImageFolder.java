@@ -2,6 +2,7 @@
 package io.fusewire.data;
 
 import io.fusewire.data.ImageDecoder.Window;
+import io.fusewire.model.Preprocessing;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -15,18 +16,17 @@ import java.util.stream.Stream;
 /**
  * Images of a folder with one folder per class (Imagenette's layout), decoded when asked for. For
  * training an image gives a random window of 35 to 100 % of its area (arXiv 1409.4842); for
- * evaluation the middle 7/8 of its shorter side.
+ * evaluation the middle of the whole, as torchvision's Resize and CenterCrop have it.
  */
 public final class ImageFolder implements Dataset {
   private static final double SMALLEST_AREA = 0.35;
   private static final double WIDEST_RATIO = 4.0 / 3;
-  private static final double CENTRE_SHARE = 0.875;
   private static final int TRIES = 10;
 
   private final List<Path> files;
   private final int[] labels;
   private final List<String> classNames;
-  private final int resolution;
+  private final Framing framing;
   private final int channels;
   private final boolean training;
   private final SkippedFiles skipped;
@@ -35,14 +35,14 @@ public final class ImageFolder implements Dataset {
       List<Path> files,
       int[] labels,
       List<String> classNames,
-      int resolution,
+      Framing framing,
       int channels,
       boolean training,
       SkippedFiles skipped) {
     this.files = files;
     this.labels = labels;
     this.classNames = List.copyOf(classNames);
-    this.resolution = resolution;
+    this.framing = framing;
     this.channels = channels;
     this.training = training;
     this.skipped = skipped;
@@ -54,7 +54,7 @@ public final class ImageFolder implements Dataset {
    *
    * @param directory has one folder per class
    * @param classNames the classes in order; empty: the folders' names, sorted
-   * @param resolution height and width of the images delivered
+   * @param framing size of the images delivered and how they are made
    * @param channels 1 or 3
    * @param training whether to draw random windows
    * @param skipped is told which files are left out
@@ -64,7 +64,7 @@ public final class ImageFolder implements Dataset {
   public static ImageFolder open(
       Path directory,
       List<String> classNames,
-      int resolution,
+      Framing framing,
       int channels,
       boolean training,
       SkippedFiles skipped)
@@ -103,7 +103,7 @@ public final class ImageFolder implements Dataset {
           "%s has no usable image (%d files left out)".formatted(directory, skipped.count()));
     }
     int[] labelArray = labels.stream().mapToInt(Integer::intValue).toArray();
-    return new ImageFolder(files, labelArray, names, resolution, channels, training, skipped);
+    return new ImageFolder(files, labelArray, names, framing, channels, training, skipped);
   }
 
   private static List<Path> imagesOf(Path directory, SkippedFiles skipped) throws IOException {
@@ -152,12 +152,12 @@ public final class ImageFolder implements Dataset {
 
   @Override
   public int height() {
-    return resolution;
+    return framing.resolution();
   }
 
   @Override
   public int width() {
-    return resolution;
+    return framing.resolution();
   }
 
   @Override
@@ -180,9 +180,9 @@ public final class ImageFolder implements Dataset {
     Path file = files.get(index);
     try {
       BufferedImage image = ImageDecoder.decode(file);
-      Window window = training ? randomWindow(image, random) : centre(image);
-      ImageDecoder.copyPixels(
-          ImageDecoder.resample(image, window, resolution, resolution), channels, target, offset);
+      BufferedImage framed =
+          training ? framing.fill(image, randomWindow(image, random)) : framing.centre(image);
+      ImageDecoder.copyPixels(framed, channels, target, offset);
       return true;
     } catch (IOException e) {
       String message = String.valueOf(e.getMessage());
@@ -193,32 +193,27 @@ public final class ImageFolder implements Dataset {
   }
 
   /**
-   * Decodes one file for a prediction.
+   * Decodes one file for a prediction, as evaluation does.
    *
    * @param file JPEG or PNG
-   * @param height height of the result
-   * @param width width of the result
-   * @param channels 1 or 3
-   * @param wholeImage whether to resample the whole image, or the middle 7/8 of its shorter side as
-   *     evaluation does
+   * @param how size, filter and crop; 1 or 3 channels
    * @return (height, width, channels) as uint8
    * @throws IOException if it is not a whole image
    */
-  public static byte[] readForPrediction(
-      Path file, int height, int width, int channels, boolean wholeImage) throws IOException {
+  public static byte[] readForPrediction(Path file, Preprocessing how) throws IOException {
     BufferedImage image = ImageDecoder.decode(file);
-    Window window =
-        wholeImage ? new Window(0, 0, image.getWidth(), image.getHeight()) : centre(image);
-    byte[] pixels = new byte[height * width * channels];
-    ImageDecoder.copyPixels(
-        ImageDecoder.resample(image, window, height, width), channels, pixels, 0);
+    BufferedImage framed =
+        how.wholeImage()
+            ? Resampler.resample(
+                image,
+                Framing.whole(image),
+                Resampler.Part.whole(how.width(), how.height()),
+                how.interpolation())
+            : new Framing(how.height(), how.shorterSide(), how.interpolation()).centre(image);
+    int channels = how.mean().size();
+    byte[] pixels = new byte[how.height() * how.width() * channels];
+    ImageDecoder.copyPixels(framed, channels, pixels, 0);
     return pixels;
-  }
-
-  private static Window centre(BufferedImage image) {
-    int side =
-        Math.max(1, (int) Math.round(CENTRE_SHARE * Math.min(image.getWidth(), image.getHeight())));
-    return new Window((image.getWidth() - side) / 2, (image.getHeight() - side) / 2, side, side);
   }
 
   private static Window randomWindow(BufferedImage image, long seed) {
@@ -238,7 +233,8 @@ public final class ImageFolder implements Dataset {
             height);
       }
     }
-    return centre(image);
+    int side = Math.min(image.getWidth(), image.getHeight());
+    return new Window((image.getWidth() - side) / 2, (image.getHeight() - side) / 2, side, side);
   }
 
   @Override

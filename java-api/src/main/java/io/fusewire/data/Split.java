@@ -42,12 +42,12 @@ public record Split(
    *
    * @param data {@code fashion-mnist}; a folder with {@code train/<class>/*} and {@code
    *     val/<class>/*} (or {@code test}); or a folder with IDX files of MNIST's names
-   * @param resolution height and width to which pictures of a folder are resampled
+   * @param framing how pictures of a folder become squares
    * @param messages receives lines on what is fetched and left out
    * @return both sets
    * @throws IOException if there is no usable data; the message says what was looked for
    */
-  public static Split open(String data, int resolution, Consumer<String> messages)
+  public static Split open(String data, Framing framing, Consumer<String> messages)
       throws IOException {
     SkippedFiles skipped = new SkippedFiles(messages);
     if (data.equals(FASHION_MNIST)) {
@@ -82,11 +82,11 @@ public record Split(
     if (evaluation == null) {
       throw new IOException(data + " has no folder 'val' (or 'test') beside 'train'");
     }
-    ImageFolder trainSet = ImageFolder.open(train, List.of(), resolution, 3, true, skipped);
+    ImageFolder trainSet = ImageFolder.open(train, List.of(), framing, 3, true, skipped);
     return new Split(
         name,
         trainSet,
-        ImageFolder.open(evaluation, trainSet.classNames(), resolution, 3, false, skipped),
+        ImageFolder.open(evaluation, trainSet.classNames(), framing, 3, false, skipped),
         skipped,
         false);
   }

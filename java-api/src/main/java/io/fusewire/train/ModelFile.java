@@ -67,20 +67,14 @@ public record ModelFile(
       }
       EfficientNet net;
       Preprocessing preprocessing;
+      List<String> names;
       try {
         net = Architectures.decode(metadata);
-        preprocessing =
-            new Preprocessing(
-                Integer.parseInt(required(metadata, "image_height")),
-                Integer.parseInt(required(metadata, "image_width")),
-                Integer.parseInt(required(metadata, "image_window")),
-                Boolean.parseBoolean(required(metadata, "whole_image")),
-                floats(required(metadata, "mean")),
-                floats(required(metadata, "std")));
+        preprocessing = PreprocessingText.decode(metadata);
+        names = new ArrayList<>(required(metadata, "class_names").lines().toList());
       } catch (IllegalArgumentException e) {
         throw new FileFormatException(file, "has unusable metadata: " + e.getMessage(), e);
       }
-      List<String> names = new ArrayList<>(required(metadata, "class_names").lines().toList());
       if (names.size() > net.classes()) {
         throw new FileFormatException(
             file, "names %d classes of %d".formatted(names.size(), net.classes()));
@@ -105,12 +99,7 @@ public record ModelFile(
     writer.metadata("format", FORMAT);
     Architectures.encode(network, writer::metadata);
     writer.metadata("class_names", String.join("\n", classNames));
-    writer.metadata("image_height", Integer.toString(preprocessing.height()));
-    writer.metadata("image_width", Integer.toString(preprocessing.width()));
-    writer.metadata("image_window", Integer.toString(preprocessing.window()));
-    writer.metadata("whole_image", Boolean.toString(preprocessing.wholeImage()));
-    writer.metadata("mean", join(preprocessing.mean()));
-    writer.metadata("std", join(preprocessing.std()));
+    PreprocessingText.encode(preprocessing, writer::metadata);
     ParameterFiles.add(writer, "", network.parameters().all(), weights);
     // PyTorch counts batches in every BatchNorm and misses the counter when loading strictly.
     for (Parameter parameter : network.parameters().all()) {
@@ -130,17 +119,5 @@ public record ModelFile(
       throw new IllegalArgumentException("'" + key + "' is missing");
     }
     return value;
-  }
-
-  private static List<Float> floats(String text) {
-    List<Float> values = new ArrayList<>();
-    for (String part : text.split(",", -1)) {
-      values.add(Float.parseFloat(part));
-    }
-    return values;
-  }
-
-  private static String join(List<Float> values) {
-    return String.join(",", values.stream().map(String::valueOf).toList());
   }
 }

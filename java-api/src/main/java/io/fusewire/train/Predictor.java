@@ -104,12 +104,9 @@ public final class Predictor implements AutoCloseable {
       throw new IllegalArgumentException("at least the 1 likeliest class is given, not " + top);
     }
     Preprocessing how = model.preprocessing();
-    int channels = how.mean().size();
     List<byte[]> pixels = new ArrayList<>();
     for (Path image : images) {
-      pixels.add(
-          ImageFolder.readForPrediction(
-              image, how.height(), how.width(), channels, how.wholeImage()));
+      pixels.add(ImageFolder.readForPrediction(image, how));
     }
     return predictPixels(pixels, top);
   }

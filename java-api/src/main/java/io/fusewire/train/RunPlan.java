@@ -6,6 +6,7 @@ import io.fusewire.data.Split;
 import io.fusewire.graph.ImageInput;
 import io.fusewire.model.EfficientNet;
 import io.fusewire.model.EfficientNetBuilder;
+import io.fusewire.model.Interpolation;
 import io.fusewire.model.Preprocessing;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.OptimizerSettings;
@@ -125,8 +126,12 @@ final class RunPlan {
   private static Preprocessing preprocessing(Split split, int resolution) {
     Dataset train = split.train();
     if (!split.tight()) {
-      return new Preprocessing(
-          resolution, resolution, resolution, false, IMAGENET_MEAN, IMAGENET_STD);
+      return Preprocessing.ofPhotographs(
+          resolution,
+          Interpolation.BILINEAR,
+          Preprocessing.USUAL_CROP_FRACTION,
+          IMAGENET_MEAN,
+          IMAGENET_STD);
     }
     // A resolution a little above the images' own gives them a margin; any other resamples them.
     int side = Math.max(train.height(), train.width());
@@ -157,7 +162,15 @@ final class RunPlan {
       mean.add((float) (average / 255));
       std.add((float) (Math.sqrt(variance) / 255));
     }
-    return new Preprocessing(data.height(), data.width(), window, true, mean, std);
+    return new Preprocessing(
+        data.height(),
+        data.width(),
+        window,
+        true,
+        Interpolation.BILINEAR,
+        Preprocessing.USUAL_CROP_FRACTION,
+        mean,
+        std);
   }
 
   /** All training images, or the first few of every class in turn. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.train;
 
+import io.fusewire.data.Framing;
 import io.fusewire.data.Split;
 import io.fusewire.graph.Replay;
 import io.fusewire.io.FileFormatException;
@@ -60,7 +61,8 @@ public final class Trainer {
     TrainChoices merged = checkpoint == null ? choices : merge(resumed, checkpoint);
     Device device = Device.of(merged.device);
     TrainChoices beforeData = RunPlan.beforeData(merged);
-    Split split = Split.open(beforeData.data, beforeData.resolution, listener::message);
+    Split split =
+        Split.open(beforeData.data, Framing.usual(beforeData.resolution), listener::message);
     RunPlan plan = RunPlan.of(beforeData, split);
     Path directory = directory(resumed);
     try (Stream stream = Stream.open(device)) {

@@ -58,7 +58,7 @@ class FashionMnistTest {
   @Test
   void convertsThePackageToFourIdxFiles() throws IOException {
     FashionMnist.convert(tarball(7000, null, 10), directory);
-    Split split = Split.open(directory.toString(), 32, message -> {});
+    Split split = Split.open(directory.toString(), Framing.usual(32), message -> {});
     assertEquals(60_000, split.train().size());
     assertEquals(10_000, split.evaluation().size());
     byte[] image = new byte[784];

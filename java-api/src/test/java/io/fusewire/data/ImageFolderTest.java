@@ -7,11 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fusewire.model.Interpolation;
+import io.fusewire.model.Preprocessing;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
@@ -22,7 +25,18 @@ class ImageFolderTest {
   private final List<String> messages = new ArrayList<>();
 
   private Split open() throws IOException {
-    return Split.open(directory.toString(), 24, messages::add);
+    return Split.open(directory.toString(), Framing.usual(24), messages::add);
+  }
+
+  private static Preprocessing colour(int resolution) {
+    List<Float> ones = List.of(1f, 1f, 1f);
+    return Preprocessing.ofPhotographs(resolution, Interpolation.BICUBIC, 0.875, ones, ones);
+  }
+
+  /** The whole of an image of 8 x 8 pixels. */
+  private static Preprocessing whole(int channels) {
+    List<Float> ones = Collections.nCopies(channels, 1f);
+    return new Preprocessing(8, 8, 8, true, Interpolation.BILINEAR, 1, ones, ones);
   }
 
   @Test
@@ -120,7 +134,9 @@ class ImageFolderTest {
     String message =
         assertThrows(
                 IOException.class,
-                () -> Split.open(directory.resolve("nowhere").toString(), 24, messages::add))
+                () ->
+                    Split.open(
+                        directory.resolve("nowhere").toString(), Framing.usual(24), messages::add))
             .getMessage();
     assertTrue(message.contains("nowhere") && message.contains("fashion-mnist"), message);
   }
@@ -139,7 +155,7 @@ class ImageFolderTest {
         }
         Files.write(file, Arrays.copyOf(damaged, 1 + random.nextInt(damaged.length)));
         try {
-          assertEquals(16 * 16 * 3, ImageFolder.readForPrediction(file, 16, 16, 3, false).length);
+          assertEquals(16 * 16 * 3, ImageFolder.readForPrediction(file, colour(16)).length);
         } catch (IOException expected) {
           assertTrue(expected.getMessage().contains(file.toString()), expected.getMessage());
         }
@@ -148,11 +164,17 @@ class ImageFolderTest {
   }
 
   @Test
+  void aPictureMayBeAsNarrowAsItLikes() throws IOException {
+    Path file = Pictures.write(directory.resolve("line.png"), "png", 30000, 1, 0x336699);
+    assertEquals(600 * 600 * 3, ImageFolder.readForPrediction(file, colour(600)).length);
+  }
+
+  @Test
   void greyIsTheLumaOfColours() throws IOException {
     Path file = directory.resolve("c.png");
     Pictures.write(file, "png", 8, 8, 0xC86432);
-    byte[] grey = ImageFolder.readForPrediction(file, 8, 8, 1, true);
-    byte[] colour = ImageFolder.readForPrediction(file, 8, 8, 3, true);
+    byte[] grey = ImageFolder.readForPrediction(file, whole(1));
+    byte[] colour = ImageFolder.readForPrediction(file, whole(3));
     int at = 0;
     while ((colour[3 * at] & 0xFF) != 200) {
       at++;

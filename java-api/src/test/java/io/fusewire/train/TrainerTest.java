@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fusewire.data.Framing;
 import io.fusewire.data.IdxFile;
 import io.fusewire.data.Split;
 import io.fusewire.graph.ExpansionPolicy;
@@ -289,7 +290,7 @@ class TrainerTest {
   void tooLittleMemoryIsToldWithThePlansNumbers() throws IOException {
     try (Stream stream = Stream.open(Device.cpu())) {
       TrainChoices before = RunPlan.beforeData(config("x").batch(64).choices);
-      RunPlan plan = RunPlan.of(before, Split.open(before.data, 16, message -> {}));
+      RunPlan plan = RunPlan.of(before, Split.open(before.data, Framing.usual(16), message -> {}));
       long available = MemoryCheck.estimate(stream, plan, 40).totalBytes();
       MemoryCheck.check(stream, plan, MemoryCheck.estimate(stream, plan, 64).totalBytes());
       String message =
@@ -329,7 +330,7 @@ class TrainerTest {
   @Test
   void aLimitTakesTheSameOfEveryClass() throws IOException {
     TrainChoices before = RunPlan.beforeData(config("x").trainLimit(20).choices);
-    RunPlan plan = RunPlan.of(before, Split.open(before.data, 16, message -> {}));
+    RunPlan plan = RunPlan.of(before, Split.open(before.data, Framing.usual(16), message -> {}));
     int[] perClass = new int[4];
     for (int image : plan.order(3)) {
       perClass[plan.split.train().label(image)]++;
