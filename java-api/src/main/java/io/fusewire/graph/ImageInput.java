@@ -4,6 +4,7 @@ package io.fusewire.graph;
 import io.fusewire.model.Preprocessing;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.ImageBatch;
+import java.util.List;
 
 /**
  * How uint8 images come into a network.
@@ -64,6 +65,23 @@ public record ImageInput(Preprocessing preprocessing, int jitter, boolean flip) 
       builder.randomFlip();
     }
     return builder.build();
+  }
+
+  /** The step that does it in training. */
+  Step step(Context context, Value images, Value input, int layer) {
+    ImageBatch operation =
+        operation(context.batch(), context.net().resolution(), context.dtype(), layer);
+    return new Step(
+        "images",
+        List.of(images),
+        List.of(input),
+        0,
+        m -> {
+          var x = m.of(images);
+          var y = m.of(input);
+          var step = random() ? context.state().step() : null;
+          return () -> operation.forward(context.stream(), step, x, y);
+        });
   }
 
   /** Whether anything is drawn at random. */

@@ -4,7 +4,6 @@ package io.fusewire.graph;
 import io.fusewire.model.EfficientNet;
 import io.fusewire.model.MemoryEstimate;
 import io.fusewire.ops.DType;
-import io.fusewire.ops.ImageBatch;
 import io.fusewire.ops.OptimizerSettings;
 import io.fusewire.ops.Stream;
 import io.fusewire.ops.Tensor;
@@ -17,10 +16,10 @@ import java.util.List;
  * activation and gate are applied on load. Of these sums every second one is kept, the others are
  * made again from what is kept.
  */
-public final class TrainingNetwork implements AutoCloseable {
+public final class TrainingNetwork implements TrainingGraph {
   // Random streams: augmentation, head, then one per block.
-  private static final int IMAGE_LAYER = 0;
-  private static final int HEAD_LAYER = 1;
+  static final int IMAGE_LAYER = 0;
+  static final int HEAD_LAYER = 1;
   private static final int FIRST_BLOCK_LAYER = 2;
 
   private final List<Step> steps = new ArrayList<>();
@@ -48,7 +47,7 @@ public final class TrainingNetwork implements AutoCloseable {
             "images have %d channels, the network takes %d"
                 .formatted(images.size(3), net.inputChannels()));
       }
-      steps.add(imageStep(context, from));
+      steps.add(from.step(context, images, input, IMAGE_LAYER));
     }
     List<Operation> operations = new ArrayList<>();
     Normed features = TrainingLayers.add(context, input, FIRST_BLOCK_LAYER, operations);
@@ -62,22 +61,6 @@ public final class TrainingNetwork implements AutoCloseable {
       operations.get(i).backward(gradients, steps);
     }
     plan = MemoryPlan.of(steps, List.of(images, labels), List.of(head.losses(), head.correct()));
-  }
-
-  private Step imageStep(Context context, ImageInput from) {
-    ImageBatch operation =
-        from.operation(context.batch(), context.net().resolution(), context.dtype(), IMAGE_LAYER);
-    return new Step(
-        "images",
-        List.of(images),
-        List.of(input),
-        0,
-        m -> {
-          var x = m.of(images);
-          var y = m.of(input);
-          var step = from.random() ? context.state().step() : null;
-          return () -> operation.forward(context.stream(), step, x, y);
-        });
   }
 
   /**
@@ -148,57 +131,32 @@ public final class TrainingNetwork implements AutoCloseable {
         batch, plan.arenaBytes(), TrainingState.bytes(net.parameters(), kind, withAverage));
   }
 
-  /**
-   * Runs images, forward pass, loss and backward pass. On a GPU they are only queued. A {@link
-   * Replay} may do it together with an optimizer: what changes from step to step is read from
-   * device memory.
-   */
+  @Override
   public void run() {
     program.run();
   }
 
-  /**
-   * Where a batch of images goes before {@link #run}.
-   *
-   * @return (batch, height, width, channels), uint8 or, without an image input, of the storage type
-   */
+  @Override
   public Tensor images() {
     return program.tensor(images);
   }
 
-  /**
-   * Where the labels go before {@link #run}; negative ones do not count.
-   *
-   * @return (batch), i32
-   */
+  @Override
   public Tensor labels() {
     return program.tensor(labels);
   }
 
-  /**
-   * Loss of every image, after {@link #run}.
-   *
-   * @return (batch), f32
-   */
+  @Override
   public Tensor losses() {
     return program.tensor(head.losses());
   }
 
-  /**
-   * Which images were told rightly, after {@link #run}.
-   *
-   * @return (batch), i32, 0 or 1
-   */
+  @Override
   public Tensor correct() {
     return program.tensor(head.correct());
   }
 
-  /**
-   * All activation memory. Between two runs nothing in it is needed but images and labels, so
-   * others may use it then.
-   *
-   * @return U8
-   */
+  @Override
   public Tensor arena() {
     return arena;
   }

@@ -47,6 +47,15 @@ public record Parameter(String name, Kind kind, List<Integer> shape, long offset
     }
 
     /**
+     * Whether it belongs to the classifier, which other classes need another of.
+     *
+     * @return true for the classifier's weights and bias
+     */
+    public boolean ofClassifier() {
+      return this == CLASSIFIER || this == CLASSIFIER_BIAS;
+    }
+
+    /**
      * Whether weight decay applies: to weights, not to biases or BatchNorm.
      *
      * @return true for convolutions and the classifier

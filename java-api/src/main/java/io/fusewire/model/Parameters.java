@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.function.Predicate;
 
 /**
  * All tensors of a network in one f32 buffer: first everything trained, then the running
@@ -103,6 +104,16 @@ public final class Parameters {
 
   private static void add(List<Parameter> list, String name, Kind kind, Integer... shape) {
     list.add(new Parameter(name, kind, List.of(shape), -1));
+  }
+
+  /**
+   * Some of these tensors, with places of their own in a smaller buffer.
+   *
+   * @param which tells those to take
+   * @return they alone, in the same order
+   */
+  public Parameters only(Predicate<Parameter> which) {
+    return new Parameters(byName.values().stream().filter(which).toList());
   }
 
   /**
