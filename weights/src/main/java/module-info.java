@@ -3,6 +3,8 @@
 /** Trained weights of other libraries: their file formats and their names. */
 module io.fusewire.weights {
   requires transitive io.fusewire;
+  requires org.apache.commons.compress;
+  requires pickle;
 
   exports io.fusewire.weights;
 }

@@ -2,8 +2,8 @@
 package io.fusewire.weights;
 
 import io.fusewire.io.FileFormatException;
-import io.fusewire.io.SafeTensors;
 import io.fusewire.io.TensorFile;
+import io.fusewire.weights.format.WeightFormats;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -20,6 +20,6 @@ public final class WeightFiles {
    * @throws IOException if it cannot be read
    */
   public static TensorFile open(Path file) throws IOException {
-    return SafeTensors.open(file);
+    return WeightFormats.open(file);
   }
 }

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the small files beside this one with the libraries whose formats they have.
+
+On Debian 12: apt-get install python3-torch python3-h5py python3-onnx; /usr/bin/python3 reference.py
+(PyTorch 1.13.0, NumPy 1.24.2, h5py 3.7.0, onnx 1.12.0).
+
+Element i of a tensor in C order is (i - 3) / 4, in whole numbers i - 3, so that every type has it exactly.
+"""
+import argparse
+import os
+from collections import OrderedDict
+
+import numpy as np
+import torch
+
+
+def values(shape, dtype=np.float32):
+    count = int(np.prod(shape))
+    numbers = np.arange(count) - 3.0
+    if np.dtype(dtype).kind == "f":
+        numbers = numbers / 4
+    return numbers.reshape(shape).astype(dtype)
+
+
+def tensors():
+    return OrderedDict(
+        [
+            ("conv.weight", torch.from_numpy(values((4, 3, 2, 2)))),
+            ("bn.weight", torch.nn.Parameter(torch.from_numpy(values((5,))))),
+            ("bn.num_batches_tracked", torch.tensor(7)),
+            ("half", torch.from_numpy(values((2, 3))).half()),
+            ("bfloat", torch.from_numpy(values((2, 3))).bfloat16()),
+            ("double", torch.from_numpy(values((2, 3), np.float64))),
+            ("bytes", torch.from_numpy(np.arange(4, dtype=np.uint8))),
+            ("transposed", torch.from_numpy(values((3, 4)).T.copy()).t()),
+            ("channels_last", torch.from_numpy(values((2, 3, 2, 2))).contiguous(memory_format=torch.channels_last)),
+            ("empty", torch.zeros(0, 3)),
+        ]
+    )
+
+
+def views():
+    whole = torch.from_numpy(values((4, 6)))
+    return {"whole": whole, "row": whole[2], "column": whole[:, 1], "block": whole[1:3, 2:5]}
+
+
+def torch_files():
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    with torch.no_grad():
+        for tensor in model.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.copy_(torch.from_numpy(values(tuple(tensor.shape))))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    model(torch.ones(2, 3, 8, 8)).sum().backward()
+    optimizer.step()
+    checkpoint = {
+        "epoch": 3,
+        "arch": "efficientnet_b0",
+        "state_dict": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "args": argparse.Namespace(model="efficientnet_b0", drop=0.2, sizes=[1, 2], mean=(0.5,)),
+        "metric": np.float64(71.5),
+        "best": torch.tensor(0.5),
+        "state_dict_ema": OrderedDict((k, v + 1) for k, v in model.state_dict().items()),
+    }
+    for legacy in (False, True):
+        suffix = "-legacy.pth" if legacy else ".pth"
+        options = {"_use_new_zipfile_serialization": not legacy}
+        torch.save(tensors(), "torch" + suffix, **options)
+        torch.save(views(), "torch-views" + suffix, **options)
+        torch.save(checkpoint, "torch-checkpoint" + suffix, **options)
+    torch.save(tensors(), "torch-protocol4.pth", pickle_protocol=4)
+    torch.save(model, "torch-model.pth")
+    torch.save({"expanded": torch.zeros(1).expand(1000)}, "torch-expanded.pth")
+    torch.jit.script(torch.nn.Linear(2, 2)).save("torch-script.pt")
+
+    class Hostile:
+        def __reduce__(self):
+            return os.system, ("touch /tmp/fusewire-hostile",)
+
+    torch.save({"weight": torch.zeros(2), "x": Hostile()}, "torch-hostile.pth")
+    torch.save({"x": Hostile()}, "torch-hostile-legacy.pth", _use_new_zipfile_serialization=False)
+
+
+def numpy_files():
+    arrays = {
+        "conv/kernel": values((2, 2, 3, 4)),
+        "fortran": np.asfortranarray(values((2, 3, 4))),
+        "big": values((2, 3)).astype(">f4"),
+        "half": values((2, 3), np.float16),
+        "double": values((2, 3), np.float64),
+        "long": values((2, 3), np.int64),
+        "unsigned": np.arange(4, dtype=np.uint16),
+        "flag": np.array([True, False]),
+        "scalar": np.float32(2.5),
+        "empty": np.zeros((0, 3), np.float32),
+    }
+    np.savez("numpy.npz", **arrays)
+    np.savez_compressed("numpy-compressed.npz", **arrays)
+    np.savez("numpy-objects.npz", objects=np.array([{}], dtype=object))
+    np.savez("numpy-complex.npz", complex=np.zeros(2, np.complex64))
+
+
+if __name__ == "__main__":
+    torch_files()
+    numpy_files()
