@@ -3,8 +3,10 @@
 /** Trained weights of other libraries: their file formats and their names. */
 module io.fusewire.weights {
   requires transitive io.fusewire;
+  requires com.fasterxml.jackson.core;
   requires org.apache.commons.compress;
   requires pickle;
 
   exports io.fusewire.weights;
+  exports io.fusewire.weights.names;
 }
