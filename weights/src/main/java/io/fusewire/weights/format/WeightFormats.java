@@ -14,7 +14,7 @@ import java.nio.file.StandardOpenOption;
 /** Finds from a file's content what kind of file it is. */
 public final class WeightFormats {
   private static final String READABLE =
-      "safetensors, PyTorch (.pth, .pt, both formats), NumPy (.npz)";
+      "safetensors, PyTorch (.pth, .pt, both formats), NumPy (.npz), Keras (.h5)";
 
   private static final int ZIP_MAGIC = 'P' | 'K' << 8 | 3 << 16 | 4 << 24;
   private static final int ZIP_EMPTY_MAGIC = 'P' | 'K' << 8 | 5 << 16 | 6 << 24;
@@ -33,7 +33,12 @@ public final class WeightFormats {
     FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
     TensorFile opened = null;
     try {
-      opened = open(file, channel);
+      TensorFile candidate = open(file, channel);
+      if (candidate.tensors().isEmpty()) {
+        candidate.close();
+        throw new FileFormatException(file, "has no tensors");
+      }
+      opened = candidate;
     } finally {
       if (opened == null || opened instanceof SafeTensors) {
         channel.close();
@@ -55,6 +60,9 @@ public final class WeightFormats {
     }
     if (TorchLegacy.recognizes(head)) {
       return TorchLegacy.open(file, channel);
+    }
+    if (KerasHdf.recognizes(head)) {
+      return KerasHdf.open(file, channel);
     }
     if (head.limit() > Long.BYTES && head.get(Long.BYTES) == '{') {
       return SafeTensors.open(file);

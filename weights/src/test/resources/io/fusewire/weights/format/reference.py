@@ -10,6 +10,7 @@ import argparse
 import os
 from collections import OrderedDict
 
+import h5py
 import numpy as np
 import torch
 
@@ -101,6 +102,51 @@ def numpy_files():
     np.savez("numpy-complex.npz", complex=np.zeros(2, np.complex64))
 
 
+def keras_weights(group, layers):
+    """As Keras 2 writes them: names of layers and weights in attributes, a group for each part of a name."""
+    group.attrs["keras_version"] = "2.11.0"
+    group.attrs["backend"] = "tensorflow"
+    group.attrs["layer_names"] = [layer.encode() for layer in layers]
+    for layer, weights in layers.items():
+        member = group.create_group(layer)
+        member.attrs["weight_names"] = [name.encode() for name in weights]
+        for name, value in weights.items():
+            member.create_dataset(name, data=value)
+
+
+def keras_files():
+    layers = {
+        "input_1": {},
+        "stem_conv": {"stem_conv/kernel:0": values((3, 3, 3, 4))},
+        "stem_bn": {
+            "stem_bn/gamma:0": values((4,)),
+            "stem_bn/moving_variance:0": values((4,), np.float16),
+        },
+        "predictions": {"predictions/kernel:0": values((4, 2)), "predictions/bias:0": values((2,), np.float64)},
+    }
+    with h5py.File("keras-weights.h5", "w") as file:
+        keras_weights(file, layers)
+    with h5py.File("keras-model.h5", "w") as file:
+        file.attrs["model_config"] = '{"class_name": "Functional"}'
+        keras_weights(file.create_group("model_weights"), layers)
+        file.create_group("optimizer_weights").create_dataset("iteration:0", data=np.int64(3))
+    for name, version in (("keras3.weights.h5", "earliest"), ("keras3-latest.weights.h5", "latest")):
+        with h5py.File(name, "w", libver=version) as file:
+            for i in range(12):
+                file.create_dataset("layers/conv2d%s/vars/0" % ("_%d" % i if i else ""), data=values((2, 3)))
+            file.create_dataset("layers/dense/vars/1", data=values((2,)).astype(">f4"))
+            file.create_dataset("optimizer/vars/0", data=np.int64(3))
+            file["soft"] = h5py.SoftLink("/layers")
+            file["external"] = h5py.ExternalLink("/etc/passwd", "/")
+    with h5py.File("hdf-chunked.h5", "w") as file:
+        file.create_dataset("x", data=values((4, 4)), chunks=(2, 2), compression="gzip")
+    with h5py.File("hdf-cycle.h5", "w") as file:
+        file.create_group("a/b")["up"] = file.require_group("a")
+    with h5py.File("hdf-strings.h5", "w") as file:
+        file.create_dataset("x", data=["a", "b"])
+
+
 if __name__ == "__main__":
+    keras_files()
     torch_files()
     numpy_files()
