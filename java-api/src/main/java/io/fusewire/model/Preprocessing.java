@@ -112,12 +112,13 @@ public record Preprocessing(
   }
 
   /**
-   * The same for another resolution, of images that are cropped.
+   * The same pixels, normalised otherwise.
    *
-   * @param resolution height and width of the network's input, in pixels
-   * @return the same filter, crop fraction, mean and standard deviation
+   * @param other whose mean and standard deviation to take; of as many channels
+   * @return the same but for them
    */
-  public Preprocessing at(int resolution) {
-    return ofPhotographs(resolution, interpolation, cropFraction, mean, std);
+  public Preprocessing normalisedAs(Preprocessing other) {
+    return new Preprocessing(
+        height, width, window, wholeImage, interpolation, cropFraction, other.mean(), other.std());
   }
 }

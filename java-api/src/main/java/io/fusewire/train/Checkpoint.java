@@ -19,17 +19,23 @@ import java.util.Map;
 /**
  * A {@code checkpoint.safetensors}: everything that a run needs to go on bit for bit. Options and
  * counters are metadata; parameters, optimizer states and moving average are tensors under timm's
- * names with a prefix each.
+ * names with a prefix each, the last two of what is trained only.
  *
  * @param options the run's options
  * @param step steps made
  * @param position the run's counters beside the step
+ * @param metadata everything the file says; empty before it is written
  */
-record Checkpoint(Map<String, String> options, long step, Map<String, String> position) {
+record Checkpoint(
+    Map<String, String> options,
+    long step,
+    Map<String, String> position,
+    Map<String, String> metadata) {
   static final String FILE = "checkpoint.safetensors";
   private static final String FORMAT = "fusewire-checkpoint-1";
   private static final String OPTION = "option.";
   private static final String POSITION = "position.";
+  private static final String MODEL = "model.";
   private static final String LOSS_SCALE = "loss_scale";
 
   /** The file that a path names: itself, or the checkpoint in a run's directory. */
@@ -55,14 +61,15 @@ record Checkpoint(Map<String, String> options, long step, Map<String, String> po
         return new Checkpoint(
             withPrefix(metadata, OPTION),
             Long.parseLong(String.valueOf(metadata.get("step"))),
-            withPrefix(metadata, POSITION));
+            withPrefix(metadata, POSITION),
+            metadata);
       } catch (NumberFormatException e) {
         throw new FileFormatException(file, "has no step number", e);
       }
     }
   }
 
-  private static Map<String, String> withPrefix(Map<String, String> metadata, String prefix) {
+  static Map<String, String> withPrefix(Map<String, String> metadata, String prefix) {
     Map<String, String> result = new HashMap<>();
     metadata.forEach(
         (key, value) -> {
@@ -74,12 +81,14 @@ record Checkpoint(Map<String, String> options, long step, Map<String, String> po
   }
 
   /** Writes the checkpoint, replacing an older one whole or not at all. */
-  void write(Path file, RunPlan plan, Stream stream, TrainingState state) throws IOException {
+  void write(Path file, RunPlan plan, Stream stream, TrainingState state, TrainedWeights weights)
+      throws IOException {
     SafeTensorsWriter writer = new SafeTensorsWriter();
     writer.metadata("format", FORMAT);
     writer.metadata("step", Long.toString(step));
     options.forEach((key, value) -> writer.metadata(OPTION + key, value));
     position.forEach((key, value) -> writer.metadata(POSITION + key, value));
+    StartingPoint.encode(plan, writer::metadata);
     LossScale.Values scale = state.lossScale().read(stream);
     writer.metadata(
         LOSS_SCALE,
@@ -90,6 +99,7 @@ record Checkpoint(Map<String, String> options, long step, Map<String, String> po
                 scale.overflow(),
                 scale.skipped(),
                 Float.toString(scale.gradientNorm())));
+    ParameterFiles.add(writer, MODEL, plan.net.parameters().all(), weights.newest());
     for (Part part : parts(plan, state)) {
       ParameterFiles.add(writer, part.prefix, part.parameters, part.buffer.save(stream));
     }
@@ -97,8 +107,11 @@ record Checkpoint(Map<String, String> options, long step, Map<String, String> po
   }
 
   /** Loads the tensors into a state: all of them or, if anything does not fit, none. */
-  static void load(Path file, RunPlan plan, Stream stream, TrainingState state) throws IOException {
+  static void load(
+      Path file, RunPlan plan, Stream stream, TrainingState state, TrainedWeights weights)
+      throws IOException {
     try (SafeTensors tensors = SafeTensors.open(file)) {
+      float[] model = ParameterFiles.read(tensors, MODEL, plan.net.parameters().all());
       List<Part> parts = parts(plan, state);
       float[][] values = new float[parts.size()][];
       for (int i = 0; i < values.length; i++) {
@@ -117,6 +130,7 @@ record Checkpoint(Map<String, String> options, long step, Map<String, String> po
       } catch (RuntimeException e) {
         throw new FileFormatException(file, "has an unusable loss scale", e);
       }
+      weights.start(model);
       for (int i = 0; i < values.length; i++) {
         parts.get(i).buffer.load(stream, values[i]);
       }
@@ -124,14 +138,13 @@ record Checkpoint(Map<String, String> options, long step, Map<String, String> po
     }
   }
 
-  /** One buffer of a state, and which parameters it has. */
+  /** One buffer of a state beside the parameters, and which parameters it has. */
   private record Part(String prefix, List<Parameter> parameters, ParameterBuffer buffer) {}
 
   private static List<Part> parts(RunPlan plan, TrainingState state) {
-    List<Parameter> all = plan.net.parameters().all();
+    List<Parameter> all = plan.trained.all();
     List<Parameter> trained = all.stream().filter(p -> p.kind().trained()).toList();
     return java.util.stream.Stream.of(
-            new Part("model.", all, state.values()),
             new Part("ema.", all, state.average()),
             new Part("state_0.", trained, state.state0()),
             new Part("state_1.", trained, state.state1()))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.train;
 
+import io.fusewire.graph.HeadTrainingNetwork;
 import io.fusewire.graph.ImageInput;
 import io.fusewire.graph.InferenceNetwork;
 import io.fusewire.graph.MemoryLimit;
@@ -35,15 +36,7 @@ final class MemoryCheck {
 
   /** Everything that a run allocates, but for a few hundred kilobytes. */
   static MemoryEstimate estimate(Stream stream, RunPlan plan, long batch) {
-    MemoryEstimate training =
-        TrainingNetwork.estimate(
-            stream,
-            plan.net,
-            batch,
-            plan.choices.dtype,
-            plan.trainInput,
-            plan.optimizer().kind(),
-            plan.choices.emaDecay > 0);
+    MemoryEstimate training = training(stream, plan, batch);
     MemoryEstimate evaluation =
         InferenceNetwork.estimate(
             stream, plan.net, batch, plan.choices.dtype, ImageInput.plain(plan.preprocessing));
@@ -56,5 +49,15 @@ final class MemoryCheck {
         batch,
         training.arenaBytes() + more,
         training.parameterBytes() + evaluation.parameterBytes() + staged + results);
+  }
+
+  private static MemoryEstimate training(Stream stream, RunPlan plan, long batch) {
+    var dtype = plan.choices.dtype;
+    var kind = plan.optimizer().kind();
+    boolean average = plan.choices.emaDecay > 0;
+    return plan.choices.freeze == Freeze.FEATURES
+        ? HeadTrainingNetwork.estimate(
+            stream, plan.net, batch, dtype, plan.trainInput, kind, average)
+        : TrainingNetwork.estimate(stream, plan.net, batch, dtype, plan.trainInput, kind, average);
   }
 }

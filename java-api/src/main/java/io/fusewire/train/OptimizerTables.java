@@ -15,7 +15,11 @@ final class OptimizerTables {
    * Weights decay, BatchNorm and biases do not; running statistics only have their average taken.
    */
   static ParameterTable of(
-      Stream stream, Parameters parameters, TrainingState state, double weightDecay) {
+      Stream stream,
+      Parameters parameters,
+      TrainingState state,
+      double weightDecay,
+      LearningRates rates) {
     ParameterTable.Builder table = ParameterTable.builder(stream);
     for (Parameter parameter : parameters.all()) {
       var value = state.values().of(parameter);
@@ -28,7 +32,7 @@ final class OptimizerTables {
             state.state1() == null ? null : state.state1().of(parameter),
             average,
             parameter.kind().decays() ? (float) weightDecay : 0,
-            1);
+            rates.factor(parameter));
       } else if (average != null) {
         table.addAverageOnly(value, average);
       }

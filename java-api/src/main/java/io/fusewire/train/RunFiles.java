@@ -4,6 +4,7 @@ package io.fusewire.train;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 
@@ -38,11 +39,13 @@ final class RunFiles {
   }
 
   void writeModel(float[] weights, EpochMetrics metrics) throws IOException {
-    Map<String, String> about =
-        Map.of(
-            "trained_on", plan.split.name(),
-            "epoch", Integer.toString(metrics.epoch()),
-            "test_accuracy", Double.toString(metrics.evaluationAccuracy()));
+    Map<String, String> about = new LinkedHashMap<>();
+    about.put("trained_on", plan.split.name());
+    about.put("epoch", Integer.toString(metrics.epoch()));
+    about.put("test_accuracy", Double.toString(metrics.evaluationAccuracy()));
+    if (!plan.choices.init.isEmpty()) {
+      about.put("initial_weights", plan.choices.init);
+    }
     new ModelFile(plan.net, plan.split.train().classNames(), plan.preprocessing, weights, about)
         .write(model());
   }

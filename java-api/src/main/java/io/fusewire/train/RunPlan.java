@@ -2,11 +2,14 @@
 package io.fusewire.train;
 
 import io.fusewire.data.Dataset;
+import io.fusewire.data.Framing;
 import io.fusewire.data.Split;
+import io.fusewire.graph.HeadTrainingNetwork;
 import io.fusewire.graph.ImageInput;
 import io.fusewire.model.EfficientNet;
 import io.fusewire.model.EfficientNetBuilder;
 import io.fusewire.model.Interpolation;
+import io.fusewire.model.Parameters;
 import io.fusewire.model.Preprocessing;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.OptimizerSettings;
@@ -23,6 +26,10 @@ final class RunPlan {
   private static final int SHORT_RUN_EPOCHS = 10;
   private static final int IDX_RESOLUTION = 32;
   private static final int IDX_JITTER = 2;
+
+  /** Trained weights are moved more carefully than random ones. */
+  private static final double FINE_TUNING_RATE = 0.1;
+
   private static final List<Float> IMAGENET_MEAN = List.of(0.485f, 0.456f, 0.406f);
   private static final List<Float> IMAGENET_STD = List.of(0.229f, 0.224f, 0.225f);
 
@@ -36,7 +43,15 @@ final class RunPlan {
   final long totalSteps;
   final long warmUpSteps;
 
-  private RunPlan(TrainChoices choices, Split split) throws IOException {
+  /** What is trained: all of the network's parameters, or some, with places of their own. */
+  final Parameters trained;
+
+  /** All of the network's parameters and statistics to start from. */
+  final float[] initialValues;
+
+  private final List<String> messages = new ArrayList<>();
+
+  private RunPlan(TrainChoices choices, StartingPoint start, Split split) throws IOException {
     this.choices = choices;
     this.split = split;
     Dataset train = split.train();
@@ -48,8 +63,10 @@ final class RunPlan {
           "%s has %d classes, the model is to have %d"
               .formatted(split.name(), classes, choices.classes));
     }
+    choices.model = start.net().name();
+    choices.padding = choices.padding == null ? start.net().padding() : choices.padding;
     EfficientNetBuilder builder =
-        EfficientNet.byName(choices.model)
+        start.net().toBuilder()
             .resolution(choices.resolution)
             .classes(choices.classes)
             .inputChannels(train.channels())
@@ -68,7 +85,10 @@ final class RunPlan {
             .dropConnect(choices.dropConnect)
             .batchNorm(published.batchNormEpsilon(), choices.batchNormMomentum)
             .build();
-    preprocessing = preprocessing(split, choices.resolution);
+    preprocessing = preprocessing(split, choices.resolution, start);
+    boolean headOnly = choices.freeze == Freeze.FEATURES;
+    trained = headOnly ? HeadTrainingNetwork.trained(net) : net.parameters();
+    initialValues = initialValues(choices, start, train.classNames());
     choices.jitter = choices.jitter < 0 ? IDX_JITTER : choices.jitter;
     // Pictures of a folder come with a random crop already.
     trainInput = new ImageInput(preprocessing, split.tight() ? choices.jitter : -1, choices.flip);
@@ -88,12 +108,14 @@ final class RunPlan {
   }
 
   /** Fills in what the data must be opened for: the network's resolution. */
-  static TrainChoices beforeData(TrainChoices given) {
+  static TrainChoices beforeData(TrainChoices given, StartingPoint start) {
     TrainChoices choices = new TrainChoices(given);
     boolean small = Split.isIdx(choices.data);
+    boolean fineTuned = !choices.init.isEmpty();
     if (choices.resolution == 0) {
-      choices.resolution =
-          small ? IDX_RESOLUTION : EfficientNet.byName(choices.model).build().resolution();
+      // Weights of small images know their size, others are for large ones.
+      boolean own = !small || (start.preprocessing() != null && start.preprocessing().wholeImage());
+      choices.resolution = own ? start.net().resolution() : IDX_RESOLUTION;
     }
     choices.batch = choices.batch == 0 ? (small ? 128 : 64) : choices.batch;
     choices.epochs = choices.epochs == 0 ? (small ? 4 : 20) : choices.epochs;
@@ -104,7 +126,23 @@ final class RunPlan {
       choices.momentum = choices.optimizer.momentum();
     }
     if (choices.learningRate == 0) {
-      choices.learningRate = choices.optimizer.usualLearningRate() * choices.batch / 256;
+      boolean careful = fineTuned && choices.freeze == Freeze.NONE;
+      choices.learningRate =
+          choices.optimizer.usualLearningRate()
+              * choices.batch
+              / 256
+              * (careful ? FINE_TUNING_RATE : 1);
+    }
+    if (choices.freeze == Freeze.FEATURES && !fineTuned) {
+      throw new IllegalArgumentException(
+          "features without initial weights would stay random; freezing them needs weights to"
+              + " start from");
+    }
+    if (choices.freeze == Freeze.FEATURES
+        && (choices.layerDecay != 1 || choices.featureRate != 1)) {
+      throw new IllegalArgumentException(
+          "frozen features have no learning rate; layer decay and feature rate are for those that"
+              + " train");
     }
     if (choices.momentum >= 1 || choices.labelSmoothing >= 1 || choices.emaDecay >= 1) {
       throw new IllegalArgumentException(
@@ -119,24 +157,69 @@ final class RunPlan {
   }
 
   /** Makes every choice. */
-  static RunPlan of(TrainChoices beforeData, Split split) throws IOException {
-    return new RunPlan(new TrainChoices(beforeData), split);
+  static RunPlan of(TrainChoices beforeData, StartingPoint start, Split split) throws IOException {
+    return new RunPlan(new TrainChoices(beforeData), start, split);
   }
 
-  private static Preprocessing preprocessing(Split split, int resolution) {
+  /** How pictures of a folder become squares. */
+  static Framing framing(int resolution, StartingPoint start) {
+    Preprocessing how = photographs(resolution, start);
+    return new Framing(resolution, how.shorterSide(), how.interpolation());
+  }
+
+  /** As the initial weights expect photographs, or as is usual. */
+  private static Preprocessing photographs(int resolution, StartingPoint start) {
+    Preprocessing own = start.preprocessing();
+    boolean colour = own != null && own.mean().size() == 3;
+    boolean cropped = own != null && !own.wholeImage();
+    return Preprocessing.ofPhotographs(
+        resolution,
+        cropped ? own.interpolation() : Interpolation.BILINEAR,
+        cropped ? own.cropFraction() : Preprocessing.USUAL_CROP_FRACTION,
+        colour ? own.mean() : IMAGENET_MEAN,
+        colour ? own.std() : IMAGENET_STD);
+  }
+
+  private float[] initialValues(
+      TrainChoices choices, StartingPoint start, List<String> classNames) {
+    float[] random = net.parameters().initialValues(choices.seed);
+    if (start.weights() == null) {
+      return random;
+    }
+    InitialWeights initial =
+        InitialWeights.fit(start.weights(), choices.init, net, classNames, random);
+    messages.add(initial.message());
+    if (trained != net.parameters()) {
+      messages.add(
+          "features are frozen: %d of %d parameters are trained"
+              .formatted(trained.trainedCount(), net.parameters().trainedCount()));
+    }
+    return initial.values();
+  }
+
+  /** What the plan has to say to people. */
+  List<String> messages() {
+    return List.copyOf(messages);
+  }
+
+  /** Learning rates of the network's layer groups. */
+  LearningRates learningRates() {
+    return new LearningRates(net.parameters(), choices.layerDecay, choices.featureRate);
+  }
+
+  private static Preprocessing preprocessing(Split split, int resolution, StartingPoint start) {
     Dataset train = split.train();
     if (!split.tight()) {
-      return Preprocessing.ofPhotographs(
-          resolution,
-          Interpolation.BILINEAR,
-          Preprocessing.USUAL_CROP_FRACTION,
-          IMAGENET_MEAN,
-          IMAGENET_STD);
+      return photographs(resolution, start);
     }
     // A resolution a little above the images' own gives them a margin; any other resamples them.
     int side = Math.max(train.height(), train.width());
     boolean margin = resolution >= side && resolution <= side + side / 4;
-    return statistics(train, margin ? resolution : side);
+    Preprocessing own = statistics(train, margin ? resolution : side);
+    Preprocessing expected = start.preprocessing();
+    return expected != null && expected.mean().size() == train.channels()
+        ? own.normalisedAs(expected)
+        : own;
   }
 
   /** Mean and standard deviation of every channel over the whole training set. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.train;
 
+import io.fusewire.model.EfficientNet;
 import io.fusewire.model.Padding;
 import io.fusewire.ops.DType;
 import java.util.LinkedHashMap;
@@ -14,7 +15,10 @@ final class SavedOptions {
 
   static {
     add("data", c -> c.data, (c, v) -> c.data = v);
-    add("model", c -> c.model, (c, v) -> c.model = v);
+    add("model", c -> plainName(c.model), (c, v) -> c.model = v);
+    addLater("init", "", c -> c.init, (c, v) -> c.init = v);
+    addLater(
+        "freeze", Freeze.NONE.name(), c -> c.freeze.name(), (c, v) -> c.freeze = Freeze.valueOf(v));
     add("resolution", c -> c.resolution, (c, v) -> c.resolution = Integer.parseInt(v));
     add("classes", c -> c.classes, (c, v) -> c.classes = Integer.parseInt(v));
     add("batch", c -> c.batch, (c, v) -> c.batch = Integer.parseInt(v));
@@ -27,10 +31,17 @@ final class SavedOptions {
         "batchNormMomentum",
         c -> c.batchNormMomentum,
         (c, v) -> c.batchNormMomentum = Double.parseDouble(v));
-    add("padding", c -> c.padding.name(), (c, v) -> c.padding = Padding.valueOf(v));
+    add(
+        "padding",
+        c -> c.padding == null ? "" : c.padding.name(),
+        (c, v) -> c.padding = Padding.valueOf(v));
     add("schedule", c -> c.schedule.name(), (c, v) -> c.schedule = Schedule.valueOf(v));
     add("optimizer", c -> c.optimizer.name(), (c, v) -> c.optimizer = OptimizerKind.valueOf(v));
     add("learningRate", c -> c.learningRate, (c, v) -> c.learningRate = Double.parseDouble(v));
+    addLater(
+        "layerDecay", "1.0", c -> c.layerDecay, (c, v) -> c.layerDecay = Double.parseDouble(v));
+    addLater(
+        "featureRate", "1.0", c -> c.featureRate, (c, v) -> c.featureRate = Double.parseDouble(v));
     add("momentum", c -> c.momentum, (c, v) -> c.momentum = Double.parseDouble(v));
     add("weightDecay", c -> c.weightDecay, (c, v) -> c.weightDecay = Double.parseDouble(v));
     add(
@@ -47,15 +58,38 @@ final class SavedOptions {
     add("trainLimit", c -> c.trainLimit, (c, v) -> c.trainLimit = Integer.parseInt(v));
   }
 
-  /** How one option becomes a string and is read back. */
+  /**
+   * How one option becomes a string and is read back.
+   *
+   * @param unsaved what it is in checkpoints older than the option; null if there are none
+   */
   private record Option(
-      Function<TrainChoices, Object> value, BiConsumer<TrainChoices, String> read) {}
+      String unsaved,
+      Function<TrainChoices, Object> value,
+      BiConsumer<TrainChoices, String> read) {}
 
   private SavedOptions() {}
 
+  /** A model has many names; a checkpoint's may also be a name that only a file gave it. */
+  private static String plainName(String model) {
+    try {
+      return model.isEmpty() ? "" : EfficientNet.byName(model).build().name();
+    } catch (IllegalArgumentException e) {
+      return model;
+    }
+  }
+
   private static void add(
       String name, Function<TrainChoices, Object> value, BiConsumer<TrainChoices, String> read) {
-    OPTIONS.put(name, new Option(value, read));
+    OPTIONS.put(name, new Option(null, value, read));
+  }
+
+  private static void addLater(
+      String name,
+      String unsaved,
+      Function<TrainChoices, Object> value,
+      BiConsumer<TrainChoices, String> read) {
+    OPTIONS.put(name, new Option(unsaved, value, read));
   }
 
   /** All of them by name. */
@@ -74,7 +108,7 @@ final class SavedOptions {
     Map<String, String> own = encode(choices);
     StringBuilder differences = new StringBuilder();
     for (Map.Entry<String, String> option : own.entrySet()) {
-      String there = options.get(option.getKey());
+      String there = saved(option.getKey(), options);
       if (there == null) {
         differences.append("; ").append(option.getKey()).append(" is missing in the checkpoint");
       } else if (choices.given.contains(option.getKey()) && !there.equals(option.getValue())) {
@@ -92,7 +126,11 @@ final class SavedOptions {
       throw new IllegalArgumentException(differences.substring(2));
     }
     TrainChoices merged = new TrainChoices(choices);
-    OPTIONS.forEach((name, option) -> option.read().accept(merged, options.get(name)));
+    OPTIONS.forEach((name, option) -> option.read().accept(merged, saved(name, options)));
     return merged;
+  }
+
+  private static String saved(String name, Map<String, String> options) {
+    return options.getOrDefault(name, OPTIONS.get(name).unsaved());
   }
 }

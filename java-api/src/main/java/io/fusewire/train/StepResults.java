@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.train;
 
-import io.fusewire.graph.TrainingNetwork;
+import io.fusewire.graph.TrainingGraph;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.Stream;
 import io.fusewire.ops.Tensor;
@@ -40,7 +40,7 @@ final class StepResults implements AutoCloseable {
   }
 
   /** Keeps a step's results; returns whether it is time to {@link #drain}. */
-  boolean keep(TrainingNetwork network, int[] stepLabels) {
+  boolean keep(TrainingGraph network, int[] stepLabels) {
     lossSlots[filled].copyFrom(stream, network.losses());
     correctSlots[filled].copyFrom(stream, network.correct());
     System.arraycopy(stepLabels, 0, labels[filled], 0, batch);

@@ -9,12 +9,15 @@ import java.util.Set;
 
 /**
  * What was chosen about a training run, with the defaults of what was not. {@link TrainConfig} says
- * what each means; where 0 or a negative number stands for the usual choice, {@link RunPlan} puts
- * that in its place.
+ * what each means; where 0, a negative number or nothing stands for the usual choice, {@link
+ * RunPlan} puts that in its place.
  */
 final class TrainChoices {
   String data = "fashion-mnist";
-  String model = "b0";
+  String model = "";
+  String init = "";
+  ModelFile weights;
+  Freeze freeze = Freeze.NONE;
   int resolution;
   int classes;
   int batch;
@@ -24,10 +27,12 @@ final class TrainChoices {
   double dropout = -1;
   double dropConnect = -1;
   double batchNormMomentum = -1;
-  Padding padding = Padding.SAME;
+  Padding padding;
   Schedule schedule = Schedule.ONE_CYCLE;
   OptimizerKind optimizer = OptimizerKind.RMSPROP;
   double learningRate;
+  double layerDecay = 1;
+  double featureRate = 1;
   double momentum = -1;
   double weightDecay = 1e-5;
   double labelSmoothing = 0.1;
@@ -53,6 +58,9 @@ final class TrainChoices {
   TrainChoices(TrainChoices other) {
     data = other.data;
     model = other.model;
+    init = other.init;
+    weights = other.weights;
+    freeze = other.freeze;
     resolution = other.resolution;
     classes = other.classes;
     batch = other.batch;
@@ -66,6 +74,8 @@ final class TrainChoices {
     schedule = other.schedule;
     optimizer = other.optimizer;
     learningRate = other.learningRate;
+    layerDecay = other.layerDecay;
+    featureRate = other.featureRate;
     momentum = other.momentum;
     weightDecay = other.weightDecay;
     labelSmoothing = other.labelSmoothing;

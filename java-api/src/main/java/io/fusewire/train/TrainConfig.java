@@ -33,14 +33,55 @@ public final class TrainConfig {
   }
 
   /**
-   * The model, {@code b0} to {@code b7}.
+   * The model. Without one it is that of the initial weights or, if there are none, {@code b0}.
    *
-   * @param model its name
+   * @param model its name, such as {@code b0}
    * @return this
    */
   public TrainConfig model(String model) {
     choices.model = Objects.requireNonNull(model, "model");
     return given("model");
+  }
+
+  /**
+   * A Fusewire model file with the weights to start from. They decide the model, its padding, its
+   * BatchNorm constants and the preprocessing as far as nothing else is asked for; a classifier of
+   * other classes is left behind. Weights that do not fit are refused as a whole.
+   *
+   * @param file a {@code model.safetensors}
+   * @return this
+   */
+  public TrainConfig init(Path file) {
+    choices.init = file.toString();
+    choices.weights = null;
+    return given("init");
+  }
+
+  /**
+   * Weights to start from, as {@link #init(Path)} has them, already read.
+   *
+   * @param name what to call them in messages and checkpoints, such as their file; not blank
+   * @param weights architecture, preprocessing and weights
+   * @return this
+   */
+  public TrainConfig init(String name, ModelFile weights) {
+    if (name.isBlank()) {
+      throw new IllegalArgumentException("the name of initial weights is not blank");
+    }
+    choices.init = name;
+    choices.weights = Objects.requireNonNull(weights, "weights");
+    return given("init");
+  }
+
+  /**
+   * What of the network stays as the initial weights have it.
+   *
+   * @param freeze what; needs initial weights unless nothing
+   * @return this
+   */
+  public TrainConfig freeze(Freeze freeze) {
+    choices.freeze = Objects.requireNonNull(freeze, "freeze");
+    return given("freeze");
   }
 
   /**
@@ -147,7 +188,8 @@ public final class TrainConfig {
   }
 
   /**
-   * How convolutions pad.
+   * How convolutions pad; without a choice as the initial weights expect it or, if there are none,
+   * as TensorFlow does.
    *
    * @param padding the padding
    * @return this
@@ -180,7 +222,8 @@ public final class TrainConfig {
   }
 
   /**
-   * Highest learning rate; 0 means the optimizer's usual one, scaled by the batch.
+   * Highest learning rate; 0 means the optimizer's usual one, scaled by the batch, and a tenth of
+   * that where initial weights are trained further.
    *
    * @param learningRate a number
    * @return this
@@ -188,6 +231,30 @@ public final class TrainConfig {
   public TrainConfig learningRate(double learningRate) {
     choices.learningRate = atLeast("learning rate", learningRate, 0);
     return given("learningRate");
+  }
+
+  /**
+   * Learning rate of each layer group as a share of that of the one behind it (arXiv 1801.06146 has
+   * 1/2.6). Groups are the stem, every stage, and the head with the classifier, which has the
+   * learning rate itself.
+   *
+   * @param layerDecay above 0, at most 1; 1 means the same for all
+   * @return this
+   */
+  public TrainConfig layerDecay(double layerDecay) {
+    choices.layerDecay = share("layer decay", layerDecay);
+    return given("layerDecay");
+  }
+
+  /**
+   * Learning rate of everything but the classifier, as a share of the classifier's.
+   *
+   * @param featureRate above 0, at most 1; 1 means the same for all
+   * @return this
+   */
+  public TrainConfig featureRate(double featureRate) {
+    choices.featureRate = share("feature rate", featureRate);
+    return given("featureRate");
   }
 
   /**
@@ -371,6 +438,14 @@ public final class TrainConfig {
   private TrainConfig given(String option) {
     choices.given.add(option);
     return this;
+  }
+
+  private static double share(String what, double value) {
+    if (!(value > 0 && value <= 1)) {
+      throw new IllegalArgumentException(
+          "%s: %s is not a number above 0 and of at most 1".formatted(what, value));
+    }
+    return value;
   }
 
   private static int atLeast(String what, int value, int low) {

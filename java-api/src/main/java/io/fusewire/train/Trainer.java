@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.train;
 
-import io.fusewire.data.Framing;
 import io.fusewire.data.Split;
 import io.fusewire.graph.Replay;
 import io.fusewire.io.FileFormatException;
@@ -60,10 +59,14 @@ public final class Trainer {
     Checkpoint checkpoint = resumed == null ? null : Checkpoint.read(resumed);
     TrainChoices merged = checkpoint == null ? choices : merge(resumed, checkpoint);
     Device device = Device.of(merged.device);
-    TrainChoices beforeData = RunPlan.beforeData(merged);
+    StartingPoint start =
+        StartingPoint.of(merged, resumed, checkpoint == null ? null : checkpoint.metadata());
+    TrainChoices beforeData = RunPlan.beforeData(merged, start);
     Split split =
-        Split.open(beforeData.data, Framing.usual(beforeData.resolution), listener::message);
-    RunPlan plan = RunPlan.of(beforeData, split);
+        Split.open(
+            beforeData.data, RunPlan.framing(beforeData.resolution, start), listener::message);
+    RunPlan plan = RunPlan.of(beforeData, start, split);
+    plan.messages().forEach(listener::message);
     Path directory = directory(resumed);
     try (Stream stream = Stream.open(device)) {
       stream.threads(plan.choices.threads);

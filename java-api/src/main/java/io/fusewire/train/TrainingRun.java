@@ -3,7 +3,9 @@ package io.fusewire.train;
 
 import io.fusewire.data.Batch;
 import io.fusewire.data.BatchLoader;
+import io.fusewire.graph.HeadTrainingNetwork;
 import io.fusewire.graph.Replay;
+import io.fusewire.graph.TrainingGraph;
 import io.fusewire.graph.TrainingNetwork;
 import io.fusewire.graph.TrainingState;
 import io.fusewire.io.FileFormatException;
@@ -35,7 +37,8 @@ final class TrainingRun implements AutoCloseable {
   private final BooleanSupplier stopped;
   private final RunFiles files;
   private final TrainingState state;
-  private final TrainingNetwork network;
+  private final TrainedWeights weights;
+  private final TrainingGraph network;
   private final ParameterTable table;
   private final Optimizer optimizer;
   private final Workspace workspace;
@@ -80,25 +83,15 @@ final class TrainingRun implements AutoCloseable {
     state =
         new TrainingState(
             stream,
-            plan.net.parameters(),
+            plan.trained,
             settings.kind(),
             choices.emaDecay > 0,
             choices.dtype == DType.F16 ? FIRST_F16_SCALE : 1);
-    float[] initial = plan.net.parameters().initialValues(choices.seed);
-    state.values().load(stream, initial);
-    if (state.average() != null) {
-      state.average().load(stream, initial);
-    }
-    network =
-        TrainingNetwork.open(
-            stream,
-            plan.net,
-            choices.batch,
-            choices.dtype,
-            plan.trainInput,
-            choices.labelSmoothing,
-            state);
-    table = OptimizerTables.of(stream, plan.net.parameters(), state, choices.weightDecay);
+    weights = new TrainedWeights(stream, plan, state);
+    weights.start(plan.initialValues);
+    network = open(plan, stream, state);
+    table =
+        OptimizerTables.of(stream, plan.trained, state, choices.weightDecay, plan.learningRates());
     optimizer = new Optimizer(settings);
     workspace = new Workspace(stream.device()).reserve(optimizer.workspaceBytes(stream, table));
     computation = new Replay(stream, "training step", this::compute, mode);
@@ -106,6 +99,31 @@ final class TrainingRun implements AutoCloseable {
     results = new StepResults(stream, choices.batch);
     evaluator = new Evaluator(plan, stream, network.arena());
     progress = new Progress(plan, listener);
+  }
+
+  private static TrainingGraph open(RunPlan plan, Stream stream, TrainingState state) {
+    TrainChoices choices = plan.choices;
+    if (choices.freeze == Freeze.NONE) {
+      return TrainingNetwork.open(
+          stream,
+          plan.net,
+          choices.batch,
+          choices.dtype,
+          plan.trainInput,
+          choices.labelSmoothing,
+          state);
+    }
+    HeadTrainingNetwork head =
+        HeadTrainingNetwork.open(
+            stream,
+            plan.net,
+            choices.batch,
+            choices.dtype,
+            plan.trainInput,
+            choices.labelSmoothing,
+            state);
+    head.load(plan.initialValues);
+    return head;
   }
 
   /** Takes over a checkpoint: all of it or, if anything does not fit, nothing. */
@@ -132,7 +150,10 @@ final class TrainingRun implements AutoCloseable {
       Tally oldRow = Tally.decode(position.get("row_sums"));
       double seconds = Double.parseDouble(position.get("seconds"));
       double trainSeconds = Double.parseDouble(position.get("train_seconds"));
-      Checkpoint.load(file, plan, stream, state);
+      Checkpoint.load(file, plan, stream, state, weights);
+      if (network instanceof HeadTrainingNetwork head) {
+        head.load(weights.newest());
+      }
       step = checkpoint.step();
       this.checkpoint = file;
       checkpointStep = step;
@@ -163,7 +184,7 @@ final class TrainingRun implements AutoCloseable {
             plan.trainImages.length,
             plan.split.evaluation().size(),
             plan.net.classes(),
-            plan.net.parameters().trainedCount(),
+            plan.trained.trainedCount(),
             choices.epochs,
             plan.stepsPerEpoch,
             step,
@@ -302,11 +323,10 @@ final class TrainingRun implements AutoCloseable {
   /** Evaluates and writes everything; if stopped meanwhile, the next run does it. */
   private void endEpoch() throws IOException, InterruptedException {
     int epoch = (int) epochsDone();
-    float[] weights = bestWeights();
+    float[] best = weights.best();
     progress.pause();
     Tally tally =
-        evaluator.evaluate(
-            weights, (done, total) -> listener.evaluating(epoch, done, total), stopped);
+        evaluator.evaluate(best, (done, total) -> listener.evaluating(epoch, done, total), stopped);
     progress.go();
     if (tally == null) {
       return;
@@ -315,7 +335,7 @@ final class TrainingRun implements AutoCloseable {
     log.add(epoch, metrics);
     epochTally.clear();
     writeCheckpoint();
-    files.writeModel(weights, metrics);
+    files.writeModel(best, metrics);
     files.writeMetrics(log);
     String missing = files.writeCurve(log);
     if (!missing.isEmpty() && curveDrawn) {
@@ -328,10 +348,6 @@ final class TrainingRun implements AutoCloseable {
     listener.epochEnded(metrics);
   }
 
-  private float[] bestWeights() {
-    return (state.average() != null ? state.average() : state.values()).save(stream);
-  }
-
   private void writeCheckpoint() throws IOException {
     drain();
     Map<String, String> position = new LinkedHashMap<>();
@@ -342,8 +358,8 @@ final class TrainingRun implements AutoCloseable {
     position.put("row_sums", rowTally.encode());
     position.put("seconds", Double.toString(progress.seconds()));
     position.put("train_seconds", Double.toString(progress.trainSeconds()));
-    new Checkpoint(SavedOptions.encode(choices), step, position)
-        .write(files.checkpoint(), plan, stream, state);
+    new Checkpoint(SavedOptions.encode(choices), step, position, Map.of())
+        .write(files.checkpoint(), plan, stream, state, weights);
     checkpoint = files.checkpoint();
     checkpointStep = step;
     lastCheckpoint = System.nanoTime();

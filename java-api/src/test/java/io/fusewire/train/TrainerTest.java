@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.fusewire.data.Framing;
 import io.fusewire.data.IdxFile;
 import io.fusewire.data.Split;
 import io.fusewire.graph.ExpansionPolicy;
@@ -286,11 +285,17 @@ class TrainerTest {
         IOException.class, () -> train(new TrainConfig().resume(directory.resolve("nowhere"))));
   }
 
+  private static RunPlan plan(TrainConfig config) throws IOException {
+    StartingPoint start = StartingPoint.of(config.choices, null, null);
+    TrainChoices before = RunPlan.beforeData(config.choices, start);
+    Split split = Split.open(before.data, RunPlan.framing(16, start), message -> {});
+    return RunPlan.of(before, start, split);
+  }
+
   @Test
   void tooLittleMemoryIsToldWithThePlansNumbers() throws IOException {
     try (Stream stream = Stream.open(Device.cpu())) {
-      TrainChoices before = RunPlan.beforeData(config("x").batch(64).choices);
-      RunPlan plan = RunPlan.of(before, Split.open(before.data, Framing.usual(16), message -> {}));
+      RunPlan plan = plan(config("x").batch(64));
       long available = MemoryCheck.estimate(stream, plan, 40).totalBytes();
       MemoryCheck.check(stream, plan, MemoryCheck.estimate(stream, plan, 64).totalBytes());
       String message =
@@ -329,8 +334,7 @@ class TrainerTest {
 
   @Test
   void aLimitTakesTheSameOfEveryClass() throws IOException {
-    TrainChoices before = RunPlan.beforeData(config("x").trainLimit(20).choices);
-    RunPlan plan = RunPlan.of(before, Split.open(before.data, Framing.usual(16), message -> {}));
+    RunPlan plan = plan(config("x").trainLimit(20));
     int[] perClass = new int[4];
     for (int image : plan.order(3)) {
       perClass[plan.split.train().label(image)]++;
