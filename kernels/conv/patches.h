@@ -2,11 +2,14 @@
 // The left operand of a dense convolution's products, gathered on load (implicit GEMM), never stored.
 //   forward and weight gradient: row (n,p,q), column (r,s,c) = src[n, p*sh-pt+r*dh, q*sw-pl+s*dw, c]
 //   data gradient:               row (n,h,w), column (r,s,k) = diff_dst[n, (h+pt-r*dh)/sh, (w+pl-s*dw)/sw, k]
-// and 0 outside the tensor, or where the division has a remainder.
+// and 0 outside the tensor, or where the division has a remainder. src and diff_dst are a source of patch_sources.h: a
+// tensor as it is, or what BatchNorm makes of its tensors on load, once for every tap that reads the pixel. On a CPU a
+// row takes what it shares with the row before from there.
 #pragma once
 
 #include <algorithm>
 
+#include "conv/patch_sources.h"
 #include "core/access.h"
 #include "product/operand_tile.h"
 
@@ -31,79 +34,188 @@ struct PatchAxis {
   }
 };
 
-template <class T>
+template <class T, class Source>
 struct Patches {
-  const T* tensor;  // (batch, y.size, x.size, channels)
+  Source pixels;  // (batch, y.size, x.size, channels)
   PatchAxis y, x;
   int row_height, row_width;  // pixels per image in the rows' order
   int taps_y, taps_x;
   int channels;
-  bool aligned;  // whole chunks of 16 bytes are neighbours in the tensor: for tensor cores only
+  bool aligned;  // whole chunks of 16 bytes are neighbours in the tensors and tables
 
   // As Rows::load_panel.
   FW_DEVICE void load_panel(const Block& block, int64_t row0, int rows, int64_t column0, int columns, float* panel,
                             int ld) const {
     if constexpr (kOneThread) {
-      load_runs(row0, rows, column0, columns, panel, ld);
-    } else {
-      for (int i = block.thread; i < rows * columns; i += block.threads) {
-        const int r = i / columns;
-        const int column = i - r * columns;
-        panel[r * ld + column] = element(row0 + r, column0 + column);
+      if (pixels.plain()) {
+        load_runs(row0, rows, column0, columns, panel, ld);
+      } else {
+        make_runs(row0, rows, column0, columns, panel, ld);
       }
+    } else if (aligned) {
+      constexpr int N = 4;
+      for_each(block, rows, columns / N, [&](int r, int v) {
+        store<N>(panel + r * ld + v * N, value<N>(state(row0 + r), column(column0 + v * N)));
+      });
+    } else {
+      for_each(block, rows, columns, [&](int r, int c) {
+        panel[r * ld + c] = value<1>(state(row0 + r), column(column0 + c))[0];
+      });
     }
   }
 
   // For tensor cores (operand_tile.h).
-  static constexpr int kSources = 1;
+  static constexpr int kSources = Source::kSources;
   struct State {  // the row's pixel
     int64_t image;
     int y, x;
+    typename Source::Image known;
   };
   struct Column {
     int tap_y, tap_x, channel;
   };
-  struct None {};
+  template <int N>
+  struct Constants {
+    typename Source::template Constants<N> values;
+    int64_t column;
+  };
   FW_DEVICE State state(int64_t row) const {
     const int64_t line = image_of(row, row_width);
     const int64_t image = image_of(line, row_height);
-    return {image, int(line - image * row_height), int(row - line * row_width)};
+    return {image, int(line - image * row_height), int(row - line * row_width), pixels.image(image)};
   }
   FW_DEVICE Column column(int64_t column) const {
     const int tap = int(column) / channels;
     return {tap / taps_x, tap % taps_x, int(column) - tap * channels};
   }
-  FW_DEVICE const T* base() const { return tensor; }
+  FW_DEVICE const T* base() const { return pixels.tensor(0); }
   FW_DEVICE bool used(int) const { return true; }
-  FW_DEVICE bool plain() const { return true; }
-  FW_DEVICE const T* source(int, int64_t, const State& row, const Column& column) const {
-    const T* pixel = pixel_address(row.image, row.y, row.x, column.tap_y, column.tap_x);
-    return pixel == nullptr ? nullptr : pixel + column.channel;
+  FW_DEVICE bool plain() const { return pixels.plain(); }
+  FW_DEVICE const T* source(int i, int64_t, const State& row, const Column& column) const {
+    const int64_t pixel = pixel_of(row.image, row.y, row.x, column.tap_y, column.tap_x);
+    return pixel < 0 ? nullptr : pixels.tensor(i) + pixel * channels + column.channel;
   }
   template <int N>
-  FW_DEVICE None constants(int64_t, int) const {
-    return {};
+  FW_DEVICE Constants<N> constants(int64_t first, int n) const {
+    Constants<N> c;
+    c.column = first;
+    if (aligned) {  // one tap's, and neighbours
+      c.values = pixels.template constants<N>(column(first).channel, n, true);
+      return c;
+    }
+    c.values = pixels.template constants<N>(0, 0, false);
+#pragma unroll
+    for (int e = 0; e < N; e++) {
+      if (e < n) {
+        pixels.template set<N>(c.values, e, column(first + e).channel);
+      }
+    }
+    return c;
   }
   template <int N>
-  FW_DEVICE Vec<N> apply(const State&, const None&, Vec<N> x, Vec<N>) const {
-    return x;
+  FW_DEVICE Vec<N> apply(const State& row, const Constants<N>& c, Vec<N> x, Vec<N> y) const {
+    Vec<N> made = pixels.template apply<N>(row.known, c.values, x, y);
+    if (aligned) {
+      return inside(row, column(c.column)) ? made : Vec<N>(0.0f);
+    }
+#pragma unroll
+    for (int e = 0; e < N; e++) {
+      made.set(e, inside(row, column(c.column + e)) ? made[e] : 0.0f);
+    }
+    return made;
   }
 
  private:
-  FW_DEVICE const T* pixel_address(int64_t image, int row_y, int row_x, int tap_y, int tap_x) const {
+  // The pixel's number among all images', or -1.
+  FW_DEVICE int64_t pixel_of(int64_t image, int row_y, int row_x, int tap_y, int tap_x) const {
     const int py = y.pixel(row_y, tap_y);
     const int px = x.pixel(row_x, tap_x);
-    return py < 0 || px < 0 ? nullptr : tensor + ((image * y.size + py) * x.size + px) * channels;
+    return py < 0 || px < 0 ? -1 : (image * y.size + py) * x.size + px;
+  }
+  FW_DEVICE const T* pixel_address(int64_t image, int row_y, int row_x, int tap_y, int tap_x) const {
+    const int64_t pixel = pixel_of(image, row_y, row_x, tap_y, tap_x);
+    return pixel < 0 ? nullptr : pixels.tensor(0) + pixel * channels;
+  }
+  FW_DEVICE bool inside(const State& row, const Column& column) const {
+    return y.pixel(row.y, column.tap_y) >= 0 && x.pixel(row.x, column.tap_x) >= 0;
   }
 
-  FW_DEVICE float element(int64_t row, int64_t column) const {
-    const int row_x = int(row % row_width);
-    const int row_y = int(row / row_width % row_height);
-    const int64_t image = row / row_width / row_height;
-    const int c = int(column % channels);
-    const int tap = int(column / channels);
-    const T* p = pixel_address(image, row_y, row_x, tap / taps_x, tap % taps_x);
-    return p == nullptr ? 0.0f : to_float(p[c]);
+  // The operand at N neighbouring channels of a tap.
+  template <int N>
+  FW_DEVICE Vec<N> value(const State& row, const Column& column) const {
+    const int64_t pixel = pixel_of(row.image, row.y, row.x, column.tap_y, column.tap_x);
+    return pixel < 0 ? Vec<N>(0.0f) : made<N>(row.known, pixel, column.channel, N);
+  }
+  // The operand at n <= N channels of a pixel.
+  template <int N>
+  FW_DEVICE Vec<N> made(const typename Source::Image& image, int64_t pixel, int channel, int n) const {
+    const int64_t at = pixel * channels + channel;
+    const Vec<N> x = load_row<N>(pixels.tensor(0) + at, n, aligned);
+    if (pixels.plain()) {
+      return x;
+    }
+    const Vec<N> y = kSources > 1 ? load_row<N>(pixels.tensor(1) + at, n, aligned) : x;
+    return pixels.template apply<N>(image, pixels.template constants<N>(channel, n, aligned), x, y);
+  }
+
+  // Row by row, tap by tap, on a CPU. Where the pixel to the left has the same pixel under another tap, its row of the
+  // panel has the values.
+  FW_DEVICE void make_runs(int64_t row0, int rows, int64_t column0, int columns, float* panel, int ld) const {
+    State row = state(row0);
+    const Column first = column(column0);
+    const int shift = x.dilation != 1 || (x.transposed && x.stride != 1) ? taps_x : x.transposed ? -1 : x.stride;
+    for (int r = 0; r < rows; r++) {
+      const bool follows = r > 0 && row.x > 0;
+      float* to = panel + r * ld;
+      Column tap = first;
+      int at = 0;
+      while (at < columns) {
+        const int run = std::min(channels - tap.channel, columns - at);
+        const int other = at + shift * channels;
+        const int other_tap = tap.tap_x + shift;
+        if (follows && other_tap >= 0 && other_tap < taps_x && other >= 0 && other + run <= columns) {
+          std::copy_n(to - ld + other, run, to + at);
+        } else {
+          make_run(row, tap, run, to + at);
+        }
+        at += run;
+        tap.channel = 0;
+        if (++tap.tap_x == taps_x) {
+          tap.tap_x = 0;
+          tap.tap_y++;
+        }
+      }
+      fill_pad(to, columns);
+      if (++row.x == row_width) {
+        row.x = 0;
+        if (++row.y == row_height) {
+          row.y = 0;
+          row.image++;
+          if (r + 1 < rows) {
+            row.known = pixels.image(row.image);
+          }
+        }
+      }
+    }
+  }
+
+  // `run` channels of a tap.
+  FW_DEVICE void make_run(const State& row, const Column& tap, int run, float* to) const {
+    constexpr int N = kLanes<T>;
+    const int64_t pixel = pixel_of(row.image, row.y, row.x, tap.tap_y, tap.tap_x);
+    if (pixel < 0) {
+      std::fill_n(to, run, 0.0f);
+      return;
+    }
+    for (int i = 0; i < run; i += N) {
+      store_part<N>(to + i, made<N>(row.known, pixel, tap.channel + i, run - i), run - i);
+    }
+  }
+
+  FW_DEVICE static void fill_pad(float* row, int columns) {
+    for (int column = columns; column < (columns + kPadLanes - 1) / kPadLanes * kPadLanes; column++) {
+      row[column] = 0;
+    }
   }
 
   // Row by row, in runs of neighbouring channels; a row of taps that lies inside the tensor is one run. Rows of one
@@ -157,9 +269,7 @@ struct Patches {
           tap_y++;
         }
       }
-      for (int column = columns; column < (columns + kPadLanes - 1) / kPadLanes * kPadLanes; column++) {
-        panel[r * ld + column] = 0;
-      }
+      fill_pad(panel + r * ld, columns);
       if (++row_x == row_width) {
         row_x = 0;
         if (++row_y == row_height) {

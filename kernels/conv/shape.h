@@ -25,9 +25,11 @@ inline WeightsLayout forward_layout(const Sizes& sizes, fw_address weights) {
   return {reinterpret_cast<const float*>(weights), sizes.forward_depth, 1};
 }
 
-template <class T>
-Patches<T> source_patches(const fw_conv& c, const Sizes& sizes, fw_address src) {
-  return {reinterpret_cast<const T*>(src),
+// Patches of the convolution's source, for the forward pass and the weights' gradient. addresses: the bitwise or of
+// those that `source` reads.
+template <class T, class Source>
+Patches<T, Source> source_patches(const fw_conv& c, const Sizes& sizes, const Source& source, fw_address addresses) {
+  return {source,
           {int(c.in_height), int(c.stride_height), int(c.dilation_height), int(c.pad_top), false},
           {int(c.in_width), int(c.stride_width), int(c.dilation_width), int(c.pad_left), false},
           int(sizes.out_height),
@@ -35,7 +37,7 @@ Patches<T> source_patches(const fw_conv& c, const Sizes& sizes, fw_address src) 
           int(c.kernel_height),
           int(c.kernel_width),
           int(c.in_channels),
-          rows_aligned<T>(c.in_channels, src)};
+          rows_aligned<T>(c.in_channels, addresses)};
 }
 
 }  // namespace fusewire::FW_EXEC

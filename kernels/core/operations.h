@@ -48,11 +48,17 @@ struct Operations {
                                      fw_address diff_weights, fw_address diff_bias, fw_address workspace);
   int64_t (*fused_conv_workspace)(const fw_conv&);
   fw_status (*fused_conv_forward)(const Launcher&, const fw_conv&, float epsilon, float momentum, fw_address src,
-                                  fw_address weights, fw_address gamma, fw_address beta, fw_address running_mean,
-                                  fw_address running_var, fw_address dst, fw_address out_norm, fw_address workspace);
-  fw_status (*fused_conv_backward_weights)(const Launcher&, const fw_conv&, fw_address src, fw_address diff_out,
-                                           fw_address dst, fw_address out_norm, fw_address out_gradient,
-                                           fw_address diff_weights, fw_address workspace);
+                                  fw_address in_norm, fw_address weights, fw_address gamma, fw_address beta,
+                                  fw_address running_mean, fw_address running_var, fw_address dst, fw_address out_norm,
+                                  fw_address workspace);
+  fw_status (*fused_conv_backward_data)(const Launcher&, const fw_conv&, fw_address diff_out, fw_address image_scale,
+                                        fw_address dst, fw_address out_norm, fw_address out_gradient,
+                                        fw_address weights, fw_address addend, fw_address diff_src,
+                                        fw_address workspace);
+  fw_status (*fused_conv_backward_weights)(const Launcher&, const fw_conv&, fw_address src, fw_address in_norm,
+                                           fw_address diff_out, fw_address image_scale, fw_address dst,
+                                           fw_address out_norm, fw_address out_gradient, fw_address diff_weights,
+                                           fw_address workspace);
   // pointwise
   int64_t (*pointwise_workspace)(const fw_pointwise&);
   int64_t (*pointwise_packed_bytes)(const fw_pointwise&);

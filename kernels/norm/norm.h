@@ -35,6 +35,8 @@ struct Norm {
   int activation;  // after it
 
   FW_DEVICE bool present() const { return table != nullptr; }
+  // One value of the table: 0 mean, 1 1/std, 2 scale, 3 shift.
+  FW_DEVICE float value(int index, int64_t channel) const { return table[index * channels + channel]; }
   // Of channels [channel, channel + lanes). aligned: whether rows of the table start on 16 bytes.
   template <int N>
   FW_DEVICE NormVector<N> vector(int64_t channel, int lanes, bool aligned = true) const {

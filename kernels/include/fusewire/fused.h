@@ -78,20 +78,37 @@ FW_API fw_status fw_fused_pointwise_backward(fw_stream stream, const fw_fused_po
                                              int64_t workspace_bytes);
 
 /* ------------------------------------------------------------------------------------------------------------------
- * Dense convolution of plain input (the stem)
+ * Dense convolution
  * --------------------------------------------------------------------------------------------------------------- */
 
 /** Bytes of workspace that serve every fused call on this convolution. */
 FW_API fw_status fw_fused_conv_workspace(fw_stream stream, const fw_conv* conv, int64_t* bytes);
-/** As fw_conv_forward without bias and activation, with the statistics of dst as in fw_fused_pointwise_forward. */
+/**
+ * dst = raw dense convolution of activation(norm(src)) without bias, zeros outside; conv->activation is the one after
+ * the source's norm, in_norm (4, in_channels) or 0: src is taken as it is. src (batch, h, w, in_channels), weights
+ * (out_channels, kernel_height, kernel_width, in_channels). Writes dst (batch, p, q, out_channels) and out_norm, updates
+ * the running averages, as fw_fused_pointwise_forward does.
+ */
 FW_API fw_status fw_fused_conv_forward(fw_stream stream, const fw_conv* conv, float epsilon, float momentum,
-                                       fw_address src, fw_address weights, fw_address gamma, fw_address beta,
-                                       fw_address running_mean, fw_address running_var, fw_address dst,
-                                       fw_address out_norm, fw_address workspace, int64_t workspace_bytes);
-/** diff_weights (as weights), overwritten; d is made on load from diff_out as in fw_fused_pointwise_backward_data. */
+                                       fw_address src, fw_address in_norm, fw_address weights, fw_address gamma,
+                                       fw_address beta, fw_address running_mean, fw_address running_var,
+                                       fw_address dst, fw_address out_norm, fw_address workspace,
+                                       int64_t workspace_bytes);
+/**
+ * diff_src (as src) = transposed convolution of d + addend: the gradient of activation(norm(src)). d, the gradient of
+ * dst, is made on load from diff_out (as dst), image_scale, dst, out_norm and out_gradient as in
+ * fw_fused_pointwise_backward_data. addend is added if it is not 0, and may be diff_src; diff_src shares no memory with
+ * diff_out or dst.
+ */
+FW_API fw_status fw_fused_conv_backward_data(fw_stream stream, const fw_conv* conv, fw_address diff_out,
+                                             fw_address image_scale, fw_address dst, fw_address out_norm,
+                                             fw_address out_gradient, fw_address weights, fw_address addend,
+                                             fw_address diff_src, fw_address workspace, int64_t workspace_bytes);
+/** diff_weights (as weights), overwritten, from activation(norm(src)) and d as above. */
 FW_API fw_status fw_fused_conv_backward_weights(fw_stream stream, const fw_conv* conv, fw_address src,
-                                                fw_address diff_out, fw_address dst, fw_address out_norm,
-                                                fw_address out_gradient, fw_address diff_weights, fw_address workspace,
+                                                fw_address in_norm, fw_address diff_out, fw_address image_scale,
+                                                fw_address dst, fw_address out_norm, fw_address out_gradient,
+                                                fw_address diff_weights, fw_address workspace,
                                                 int64_t workspace_bytes);
 
 /* ------------------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ final class FusedCases {
             SILU,
             EPSILON,
             MOMENTUM));
-    conv(cases, new FusedConv(d.dense(), cases.dtype, EPSILON, MOMENTUM));
+    conv(cases, new FusedConv(d.dense(), cases.dtype, SILU, EPSILON, MOMENTUM));
     depthwise(cases, new FusedDepthwise(d.depthwise(), cases.dtype, SILU, SILU, EPSILON, MOMENTUM));
     squeezeExcite(
         cases,
@@ -84,15 +84,25 @@ final class FusedCases {
   private static void conv(OperationCases cases, FusedConv op) {
     cases.add(
         "FusedConv.forward",
-        "src@NHWD weights:KRRD gamma:K beta:K runningMean:K runningVar:K dst@NPQK outNorm:4K",
+        "src@NHWD inNorm:4D weights:KRRD gamma:K beta:K runningMean:K runningVar:K dst@NPQK"
+            + " outNorm:4K",
         op::workspaceBytes,
         (q, step, t, space) ->
-            op.forward(q, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], space));
+            op.forward(q, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], space));
+    cases.add(
+        "FusedConv.backwardData",
+        "diffOut@NPQK imageScale:N dst@NPQK outNorm:4K outGradient:2K weights:KRRD addend@NHWD"
+            + " diffSrc@NHWD",
+        op::workspaceBytes,
+        (q, step, t, space) ->
+            op.backwardData(q, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], space));
     cases.add(
         "FusedConv.backwardWeights",
-        "src@NHWD diffOut@NPQK dst@NPQK outNorm:4K outGradient:2K diffWeights:KRRD",
+        "src@NHWD inNorm:4D diffOut@NPQK imageScale:N dst@NPQK outNorm:4K outGradient:2K"
+            + " diffWeights:KRRD",
         op::workspaceBytes,
-        (q, step, t, space) -> op.backwardWeights(q, t[0], t[1], t[2], t[3], t[4], t[5], space));
+        (q, step, t, space) ->
+            op.backwardWeights(q, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], space));
   }
 
   private static void depthwise(OperationCases cases, FusedDepthwise op) {

@@ -93,4 +93,9 @@ final class ConvTensors {
   long bias(String operation, String name, Tensor tensor, Stream stream) {
     return Checks.optional(operation, name, tensor, stream, DType.F32, shape.outChannels());
   }
+
+  /** Factors of the images; 0 for null. */
+  long imageScale(String operation, Tensor tensor, Stream stream) {
+    return Checks.optional(operation, "imageScale", tensor, stream, DType.F32, shape.batch());
+  }
 }

@@ -4,24 +4,29 @@ package io.fusewire.ops;
 import io.fusewire.binding.Fusewire;
 
 /**
- * Dense convolution of plain input, such as a network's stem, with a BatchNorm after it in
- * training: the result is written raw, together with the BatchNorm's norm table.
+ * Dense convolution between two BatchNorms in training, such as that of a fused MBConv (arXiv
+ * 2104.00298) or of a residual network. What it reads is a raw tensor, as it left its own
+ * convolution, and is normalised and activated on load, or a plain one, such as a stem's images;
+ * what it writes is raw, together with the norm table of the BatchNorm that follows.
  *
  * <pre>
- * dst     = convolution of src with weights, as {@link DenseConv} without bias and activation
+ * in      = inActivation(norm(src)), 0 in the padding
+ * dst     = convolution of in with weights, as {@link DenseConv} without bias and activation
  * outNorm = norm table of dst with gamma and beta
  * </pre>
  *
- * Tables are described at {@link NormGradient}. Activations are NHWC in the storage type;
+ * Backward takes diffOut, the gradient of norm(dst), and makes the gradient of dst on load. Tables are described at {@link NormGradient}. Activations are NHWC in the storage type;
  * everything else is F32. All tensors are on the stream's device. Every method throws {@link
  * IllegalArgumentException} for a tensor that does not fit and {@link IllegalStateException} for a
  * closed one, before anything is launched. One object may serve any number of streams and threads.
  */
 public final class FusedConv {
   private static final String FORWARD = "FusedConv.forward";
+  private static final String DATA = "FusedConv.backwardData";
   private static final String WEIGHTS = "FusedConv.backwardWeights";
 
   private final ConvTensors tensors;
+  private final long inChannels;
   private final long channels;
   private final float epsilon;
   private final float momentum;
@@ -31,16 +36,20 @@ public final class FusedConv {
    *
    * @param shape its size; the result has at least 2 pixels
    * @param dtype storage type of src, dst and their gradients
+   * @param inActivation applied to norm(src)
    * @param epsilon added to the variance of the BatchNorm that follows, at least 0
    * @param momentum of that BatchNorm: running = (1-momentum)*running + momentum*batch, between 0
    *     and 1; the variance kept is the unbiased one
    * @throws IllegalArgumentException if a value is out of range or dtype is not floating
    */
-  public FusedConv(ConvShape shape, DType dtype, float epsilon, float momentum) {
+  public FusedConv(
+      ConvShape shape, DType dtype, Activation inActivation, float epsilon, float momentum) {
     String name = "FusedConv";
-    this.tensors = new ConvTensors(name, shape, dtype, Activation.IDENTITY);
+    Checks.notNull(name, "inActivation", inActivation);
+    this.tensors = new ConvTensors(name, shape, dtype, inActivation);
     NormChecks.rows(name, shape.batch() * shape.outHeight() * shape.outWidth());
     NormChecks.settings(name, epsilon, momentum);
+    this.inChannels = shape.inChannels();
     this.channels = shape.outChannels();
     this.epsilon = epsilon;
     this.momentum = momentum;
@@ -70,7 +79,8 @@ public final class FusedConv {
    * Computes the convolution, its statistics and its norm table.
    *
    * @param stream where it runs
-   * @param src (batch, inHeight, inWidth, inChannels), taken as it is
+   * @param src (batch, inHeight, inWidth, inChannels), raw
+   * @param inNorm norm table of src, (4, inChannels), or null: src is taken as it is
    * @param weights (outChannels, kernelHeight, kernelWidth, inChannels)
    * @param gamma scale of the BatchNorm that follows, (outChannels)
    * @param beta its shift, (outChannels)
@@ -84,6 +94,7 @@ public final class FusedConv {
   public void forward(
       Stream stream,
       Tensor src,
+      Tensor inNorm,
       Tensor weights,
       Tensor gamma,
       Tensor beta,
@@ -95,6 +106,7 @@ public final class FusedConv {
     long handle = Checks.stream(FORWARD, stream);
     NormChecks.running(FORWARD, runningMean, runningVar);
     long srcAddress = tensors.src(FORWARD, "src", src, stream);
+    long inNormAddress = NormChecks.optionalNorm(FORWARD, "inNorm", inNorm, stream, inChannels);
     long weightsAddress = tensors.denseWeights(FORWARD, "weights", weights, stream);
     long gammaAddress = NormChecks.vector(FORWARD, "gamma", gamma, stream, channels);
     long betaAddress = NormChecks.vector(FORWARD, "beta", beta, stream, channels);
@@ -113,6 +125,7 @@ public final class FusedConv {
             epsilon,
             momentum,
             srcAddress,
+            inNormAddress,
             weightsAddress,
             gammaAddress,
             betaAddress,
@@ -122,8 +135,70 @@ public final class FusedConv {
             outNormAddress,
             workspaceAddress,
             Checks.workspaceBytes(workspace)));
-    Checks.reachable(src, weights, gamma, beta);
-    Checks.reachable(runningMean, runningVar, dst, outNorm);
+    Checks.reachable(src, inNorm, weights, gamma);
+    Checks.reachable(beta, runningMean, runningVar, dst);
+    Checks.reachable(outNorm, workspace, null, null);
+  }
+
+  /**
+   * Computes the gradient of inActivation(norm(src)), that is diffSrc = transposed convolution of d
+   * with weights + addend, with d the gradient of dst.
+   *
+   * @param stream where it runs
+   * @param diffOut (batch, outHeight, outWidth, outChannels), gradient of norm(dst)
+   * @param imageScale (batch), multiplied with diffOut (drop-connect), or null
+   * @param dst as forward wrote it
+   * @param outNorm as forward wrote it
+   * @param outGradient gradient table of dst, (2, outChannels)
+   * @param weights (outChannels, kernelHeight, kernelWidth, inChannels)
+   * @param addend (batch, inHeight, inWidth, inChannels), added to the result, or null; may be
+   *     diffSrc itself
+   * @param diffSrc (batch, inHeight, inWidth, inChannels), overwritten; shares no memory with
+   *     diffOut or dst
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
+   */
+  public void backwardData(
+      Stream stream,
+      Tensor diffOut,
+      Tensor imageScale,
+      Tensor dst,
+      Tensor outNorm,
+      Tensor outGradient,
+      Tensor weights,
+      Tensor addend,
+      Tensor diffSrc,
+      Tensor workspace) {
+    long handle = Checks.stream(DATA, stream);
+    long diffOutAddress = tensors.dst(DATA, "diffOut", diffOut, stream);
+    long imageScaleAddress = tensors.imageScale(DATA, imageScale, stream);
+    long dstAddress = tensors.dst(DATA, "dst", dst, stream);
+    long outNormAddress = NormChecks.norm(DATA, "outNorm", outNorm, stream, channels);
+    long outGradientAddress =
+        NormChecks.gradient(DATA, "outGradient", outGradient, stream, channels);
+    long weightsAddress = tensors.denseWeights(DATA, "weights", weights, stream);
+    long addendAddress = addend == null ? 0 : tensors.src(DATA, "addend", addend, stream);
+    long diffSrcAddress = tensors.src(DATA, "diffSrc", diffSrc, stream);
+    long workspaceAddress = Checks.workspace(DATA, workspace, stream);
+    Checks.disjoint(DATA, "diffSrc", diffSrc, "diffOut", diffOut);
+    Checks.disjoint(DATA, "diffSrc", diffSrc, "dst", dst);
+    Checks.sameOrDisjoint(DATA, "diffSrc", diffSrc, "addend", addend);
+    Status.check(
+        Fusewire.fw_fused_conv_backward_data(
+            handle,
+            tensors.problem(),
+            diffOutAddress,
+            imageScaleAddress,
+            dstAddress,
+            outNormAddress,
+            outGradientAddress,
+            weightsAddress,
+            addendAddress,
+            diffSrcAddress,
+            workspaceAddress,
+            Checks.workspaceBytes(workspace)));
+    Checks.reachable(diffOut, imageScale, dst, outNorm);
+    Checks.reachable(outGradient, weights, addend, diffSrc);
     Checks.reachable(workspace, null, null, null);
   }
 
@@ -132,7 +207,9 @@ public final class FusedConv {
    *
    * @param stream where it runs
    * @param src as forward had it
+   * @param inNorm as forward had it
    * @param diffOut (batch, outHeight, outWidth, outChannels), gradient of norm(dst)
+   * @param imageScale (batch), multiplied with diffOut (drop-connect), or null
    * @param dst as forward wrote it
    * @param outNorm as forward wrote it
    * @param outGradient gradient table of dst, (2, outChannels)
@@ -143,7 +220,9 @@ public final class FusedConv {
   public void backwardWeights(
       Stream stream,
       Tensor src,
+      Tensor inNorm,
       Tensor diffOut,
+      Tensor imageScale,
       Tensor dst,
       Tensor outNorm,
       Tensor outGradient,
@@ -151,7 +230,9 @@ public final class FusedConv {
       Tensor workspace) {
     long handle = Checks.stream(WEIGHTS, stream);
     long srcAddress = tensors.src(WEIGHTS, "src", src, stream);
+    long inNormAddress = NormChecks.optionalNorm(WEIGHTS, "inNorm", inNorm, stream, inChannels);
     long diffOutAddress = tensors.dst(WEIGHTS, "diffOut", diffOut, stream);
+    long imageScaleAddress = tensors.imageScale(WEIGHTS, imageScale, stream);
     long dstAddress = tensors.dst(WEIGHTS, "dst", dst, stream);
     long outNormAddress = NormChecks.norm(WEIGHTS, "outNorm", outNorm, stream, channels);
     long outGradientAddress =
@@ -163,14 +244,17 @@ public final class FusedConv {
             handle,
             tensors.problem(),
             srcAddress,
+            inNormAddress,
             diffOutAddress,
+            imageScaleAddress,
             dstAddress,
             outNormAddress,
             outGradientAddress,
             diffWeightsAddress,
             workspaceAddress,
             Checks.workspaceBytes(workspace)));
-    Checks.reachable(src, diffOut, dst, outNorm);
-    Checks.reachable(outGradient, diffWeights, workspace, null);
+    Checks.reachable(src, inNorm, diffOut, imageScale);
+    Checks.reachable(dst, outNorm, outGradient, diffWeights);
+    Checks.reachable(workspace, null, null, null);
   }
 }

@@ -107,11 +107,12 @@ final class FusedOperationCalls {
   }
 
   private void conv() {
-    FusedConv op = new FusedConv(ConvShape.same(2, 5, 6, 4, 7, 3, 2), DType.F32, 1e-3f, 0.1f);
+    FusedConv op = new FusedConv(ConvShape.same(2, 5, 6, 4, 7, 3, 2), DType.F32, SILU, 1e-3f, 0.1f);
     Map<String, Tensor> t =
         zeros(
             op.workspaceBytes(lab.stream),
             "src 2x5x6x4",
+            "inNorm 4x4",
             "weights 7x3x3x4",
             "gamma 7",
             "beta 7",
@@ -120,18 +121,26 @@ final class FusedOperationCalls {
             "dst 2x3x3x7",
             "outNorm 4x7",
             "diffOut 2x3x3x7",
+            "imageScale 2",
             "outGradient 2x7",
+            "addend 2x5x6x4",
+            "diffSrc 2x5x6x4",
             "diffWeights 7x3x3x4");
     add(
         "FusedConv.forward",
-        "src weights gamma beta runningMean runningVar dst outNorm workspace",
+        "src inNorm? weights gamma beta runningMean runningVar dst outNorm workspace",
         t,
-        (q, x) -> op.forward(q, x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8]));
+        (q, x) -> op.forward(q, x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], x[9]));
+    add(
+        "FusedConv.backwardData",
+        "diffOut imageScale? dst outNorm outGradient weights addend? diffSrc workspace",
+        t,
+        (q, x) -> op.backwardData(q, x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8]));
     add(
         "FusedConv.backwardWeights",
-        "src diffOut dst outNorm outGradient diffWeights workspace",
+        "src inNorm? diffOut imageScale? dst outNorm outGradient diffWeights workspace",
         t,
-        (q, x) -> op.backwardWeights(q, x[0], x[1], x[2], x[3], x[4], x[5], x[6]));
+        (q, x) -> op.backwardWeights(q, x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8]));
   }
 
   private void depthwise() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
+import io.fusewire.ops.Activation;
 import io.fusewire.ops.ConvShape;
 import io.fusewire.ops.FusedConv;
 import java.util.List;
@@ -16,7 +17,9 @@ final class StemOperation implements Operation {
   StemOperation(Context context, String name, ConvShape shape, Value src, Normed dst) {
     this.context = context;
     this.name = name;
-    this.conv = new FusedConv(shape, context.dtype(), context.epsilon(), context.momentum());
+    this.conv =
+        new FusedConv(
+            shape, context.dtype(), Activation.IDENTITY, context.epsilon(), context.momentum());
     this.src = src;
     this.dst = dst;
   }
@@ -42,7 +45,17 @@ final class StemOperation implements Operation {
               var workspace = m.workspace();
               return () ->
                   conv.forward(
-                      context.stream(), x, w, gamma, beta, mean, variance, y, table, workspace);
+                      context.stream(),
+                      x,
+                      null,
+                      w,
+                      gamma,
+                      beta,
+                      mean,
+                      variance,
+                      y,
+                      table,
+                      workspace);
             }));
   }
 
@@ -65,7 +78,8 @@ final class StemOperation implements Operation {
               var dw = context.gradient(name + ".weight");
               var workspace = m.workspace();
               return () ->
-                  conv.backwardWeights(context.stream(), x, dy, y, table, gradient, dw, workspace);
+                  conv.backwardWeights(
+                      context.stream(), x, null, dy, null, y, table, gradient, dw, workspace);
             }));
   }
 }

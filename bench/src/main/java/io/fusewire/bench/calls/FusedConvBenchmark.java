@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench.calls;
 
+import io.fusewire.ops.Activation;
 import io.fusewire.ops.ConvShape;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.FusedConv;
@@ -13,6 +14,7 @@ public class FusedConvBenchmark extends CallBenchmark {
   private Tensor src;
   private Tensor dst;
   private Tensor diffOut;
+  private Tensor diffSrc;
   private Tensor weights;
   private Tensor gamma;
   private Tensor beta;
@@ -28,10 +30,16 @@ public class FusedConvBenchmark extends CallBenchmark {
   @Override
   void prepare() {
     operation =
-        new FusedConv(ConvShape.same(2, 1, 1, CHANNELS, CHANNELS, 1, 1), DType.F32, 1e-3f, 0.01f);
+        new FusedConv(
+            ConvShape.same(2, 1, 1, CHANNELS, CHANNELS, 1, 1),
+            DType.F32,
+            Activation.SILU,
+            1e-3f,
+            0.01f);
     src = zeros(2, 1, 1, CHANNELS);
     dst = zeros(2, 1, 1, CHANNELS);
     diffOut = zeros(2, 1, 1, CHANNELS);
+    diffSrc = zeros(2, 1, 1, CHANNELS);
     weights = zeros(CHANNELS, 1, 1, CHANNELS);
     gamma = zeros(CHANNELS);
     beta = zeros(CHANNELS);
@@ -46,12 +54,20 @@ public class FusedConvBenchmark extends CallBenchmark {
   @Benchmark
   public void forward() {
     operation.forward(
-        stream, src, weights, gamma, beta, runningMean, runningVar, dst, norm, workspace);
+        stream, src, norm, weights, gamma, beta, runningMean, runningVar, dst, norm, workspace);
+  }
+
+  /** One call. */
+  @Benchmark
+  public void backwardData() {
+    operation.backwardData(
+        stream, diffOut, null, dst, norm, gradient, weights, null, diffSrc, workspace);
   }
 
   /** One call. */
   @Benchmark
   public void backwardWeights() {
-    operation.backwardWeights(stream, src, diffOut, dst, norm, gradient, weights, workspace);
+    operation.backwardWeights(
+        stream, src, norm, diffOut, null, dst, norm, gradient, weights, workspace);
   }
 }

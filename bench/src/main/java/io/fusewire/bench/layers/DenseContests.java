@@ -89,7 +89,7 @@ final class DenseContests {
   }
 
   private FusedConv fused() {
-    return new FusedConv(shape, scene.dtype(), (float) Torch.EPSILON, 0.1f);
+    return new FusedConv(shape, scene.dtype(), Activation.IDENTITY, (float) Torch.EPSILON, 0.1f);
   }
 
   private Contest fusedForward() {
@@ -104,6 +104,7 @@ final class DenseContests {
             conv.forward(
                 stream,
                 x.ours(p),
+                null,
                 w.ours(p),
                 y.gamma().ours(p),
                 y.beta().ours(p),
@@ -137,7 +138,9 @@ final class DenseContests {
           conv.backwardWeights(
               stream,
               x.ours(p),
+              null,
               dy.ours(p),
+              null,
               y.raw().ours(p),
               y.table().ours(p),
               gradient.table().ours(p),
