@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The data gradient of a dense convolution, diff_src = patches(d) * weights + addend, with d any source of
 // patch_sources.h. With a stride it goes phase by phase: the pixels whose position is the same modulo the stride meet
-// the same taps, and each phase is a product over those taps alone, with nothing multiplied by the zeros between pixels.
+// the same taps, and each phase is a product over those taps alone, with nothing multiplied by the zeros between
+// pixels.
 #pragma once
 
 #include "conv/shape.h"

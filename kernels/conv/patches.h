@@ -58,9 +58,8 @@ struct Patches {
         store<N>(panel + r * ld + v * N, value<N>(state(row0 + r), column(column0 + v * N)));
       });
     } else {
-      for_each(block, rows, columns, [&](int r, int c) {
-        panel[r * ld + c] = value<1>(state(row0 + r), column(column0 + c))[0];
-      });
+      for_each(block, rows, columns,
+               [&](int r, int c) { panel[r * ld + c] = value<1>(state(row0 + r), column(column0 + c))[0]; });
     }
   }
 

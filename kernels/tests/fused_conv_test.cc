@@ -114,10 +114,9 @@ class FusedConvTest : public DeviceTest {
                                              raw_norm.address(), gradient.address(), weights.address(),
                                              optional(kAddend, addend), diff_src.address(), workspace.address(),
                                              bytes));
-    EXPECT_FW_OK(fw_fused_conv_backward_weights(stream(), &c, src.address(), optional(kNorm, in_norm),
-                                                diff_out.address(), optional(kScale, scale), raw.address(),
-                                                raw_norm.address(), gradient.address(), diff_weights.address(),
-                                                workspace.address(), bytes));
+    EXPECT_FW_OK(fw_fused_conv_backward_weights(
+        stream(), &c, src.address(), optional(kNorm, in_norm), diff_out.address(), optional(kScale, scale),
+        raw.address(), raw_norm.address(), gradient.address(), diff_weights.address(), workspace.address(), bytes));
     return {dst.download(),         out_norm.download(), running_mean.download(),
             running_var.download(), diff_src.download(), diff_weights.download()};
   }
@@ -127,9 +126,9 @@ class FusedConvTest : public DeviceTest {
     Doubles x(i.src.begin(), i.src.end());
     for (int64_t k = 0; (with & kNorm) != 0 && k < int64_t(x.size()); k++) {
       const int64_t channel = k % c.in_channels;
-      x[at(k)] = activate(c.activation,
-                          (x[at(k)] - i.in_norm[at(channel)]) * i.in_norm[at(2 * c.in_channels + channel)] +
-                              i.in_norm[at(3 * c.in_channels + channel)]);
+      x[at(k)] =
+          activate(c.activation, (x[at(k)] - i.in_norm[at(channel)]) * i.in_norm[at(2 * c.in_channels + channel)] +
+                                     i.in_norm[at(3 * c.in_channels + channel)]);
     }
     return x;
   }
@@ -231,10 +230,10 @@ FUSEWIRE_ON_EVERY_DEVICE(FusedConvTest);
 
 TEST_P(FusedConvTest, AgreesWithFloat64) {
   for (const int32_t dtype : kAllDtypes) {
-    check(problem(dtype, 2, 9, 3, 32, 3, 2), 0);                        // a stem
-    check(problem(dtype, 2, 5, 24, 40, 3, 1, FW_SILU), kNorm);          // fused MBConv
-    check(problem(dtype, 2, 6, 16, 24, 3, 2), kNorm | kScale);          // strided
-    check(problem(dtype, 2, 7, 24, 16, 1, 2), kNorm | kAddend);         // a downsampling shortcut: pixels without taps
+    check(problem(dtype, 2, 9, 3, 32, 3, 2), 0);                 // a stem
+    check(problem(dtype, 2, 5, 24, 40, 3, 1, FW_SILU), kNorm);   // fused MBConv
+    check(problem(dtype, 2, 6, 16, 24, 3, 2), kNorm | kScale);   // strided
+    check(problem(dtype, 2, 7, 24, 16, 1, 2), kNorm | kAddend);  // a downsampling shortcut: pixels without taps
     check(problem(dtype, 2, 5, 20, 12, 3, 1, FW_RELU6), kNorm | kScale | kAddend);  // channels that fill no chunk
   }
   if (!slow()) {
@@ -279,8 +278,8 @@ TEST_P(FusedConvTest, PlainInputIsTheUnfusedConvolution) {
     int64_t bytes = 0;
     ASSERT_FW_OK(fw_conv_workspace(stream(), &c, &bytes));
     const Bytes workspace(stream(), bytes);
-    ASSERT_FW_OK(fw_conv_forward(stream(), &c, src.address(), weights.address(), 0, dst.address(), workspace.address(),
-                                 bytes));
+    ASSERT_FW_OK(
+        fw_conv_forward(stream(), &c, src.address(), weights.address(), 0, dst.address(), workspace.address(), bytes));
     EXPECT_TRUE(same_bits(dst.download(), got.dst)) << dtype_name(dtype);
   }
 }

@@ -86,14 +86,13 @@ FW_API fw_status fw_fused_conv_workspace(fw_stream stream, const fw_conv* conv, 
 /**
  * dst = raw dense convolution of activation(norm(src)) without bias, zeros outside; conv->activation is the one after
  * the source's norm, in_norm (4, in_channels) or 0: src is taken as it is. src (batch, h, w, in_channels), weights
- * (out_channels, kernel_height, kernel_width, in_channels). Writes dst (batch, p, q, out_channels) and out_norm, updates
- * the running averages, as fw_fused_pointwise_forward does.
+ * (out_channels, kernel_height, kernel_width, in_channels). Writes dst (batch, p, q, out_channels) and out_norm,
+ * updates the running averages, as fw_fused_pointwise_forward does.
  */
 FW_API fw_status fw_fused_conv_forward(fw_stream stream, const fw_conv* conv, float epsilon, float momentum,
                                        fw_address src, fw_address in_norm, fw_address weights, fw_address gamma,
-                                       fw_address beta, fw_address running_mean, fw_address running_var,
-                                       fw_address dst, fw_address out_norm, fw_address workspace,
-                                       int64_t workspace_bytes);
+                                       fw_address beta, fw_address running_mean, fw_address running_var, fw_address dst,
+                                       fw_address out_norm, fw_address workspace, int64_t workspace_bytes);
 /**
  * diff_src (as src) = transposed convolution of d + addend: the gradient of activation(norm(src)). d, the gradient of
  * dst, is made on load from diff_out (as dst), image_scale, dst, out_norm and out_gradient as in
@@ -108,8 +107,7 @@ FW_API fw_status fw_fused_conv_backward_data(fw_stream stream, const fw_conv* co
 FW_API fw_status fw_fused_conv_backward_weights(fw_stream stream, const fw_conv* conv, fw_address src,
                                                 fw_address in_norm, fw_address diff_out, fw_address image_scale,
                                                 fw_address dst, fw_address out_norm, fw_address out_gradient,
-                                                fw_address diff_weights, fw_address workspace,
-                                                int64_t workspace_bytes);
+                                                fw_address diff_weights, fw_address workspace, int64_t workspace_bytes);
 
 /* ------------------------------------------------------------------------------------------------------------------
  * Depthwise convolution

@@ -15,8 +15,9 @@ import io.fusewire.binding.Fusewire;
  * outNorm = norm table of dst with gamma and beta
  * </pre>
  *
- * Backward takes diffOut, the gradient of norm(dst), and makes the gradient of dst on load. Tables are described at {@link NormGradient}. Activations are NHWC in the storage type;
- * everything else is F32. All tensors are on the stream's device. Every method throws {@link
+ * Backward takes diffOut, the gradient of norm(dst), and makes the gradient of dst on load. Tables
+ * are described at {@link NormGradient}. Activations are NHWC in the storage type; everything else
+ * is F32. All tensors are on the stream's device. Every method throws {@link
  * IllegalArgumentException} for a tensor that does not fit and {@link IllegalStateException} for a
  * closed one, before anything is launched. One object may serve any number of streams and threads.
  */

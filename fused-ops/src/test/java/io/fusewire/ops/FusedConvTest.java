@@ -72,8 +72,7 @@ class FusedConvTest {
       }
       Tensor scale = scaled ? lab.in(DType.F32, factor, factor.length) : null;
       Tensor table = result.gradientTable(diffOut, scale, Activation.IDENTITY);
-      double[] d =
-          result.source.backward(NormedSource.scaledImages(lab.read(diffOut), factor)).src;
+      double[] d = result.source.backward(NormedSource.scaledImages(lab.read(diffOut), factor)).src;
       Tensor diffRaw = lab.in(dtype, d, out);
 
       double[] added = Numbers.reals(random, dtype, source.raw.length);

@@ -229,7 +229,8 @@ class OperationErrorsTest {
     message("rows is 1", () -> new FusedPointwise(1, 1, 1, 1, DType.F32, Activation.SILU, 0, 0));
     message("batch is 0", () -> new FusedPointwise(0, 4, 1, 1, DType.F32, Activation.SILU, 0, 0));
     message("momentum is 2.0", () -> new FusedConv(unequal, DType.F32, Activation.RELU, 0, 2));
-    message("epsilon is NaN", () -> new FusedConv(unequal, DType.F32, Activation.RELU, Float.NaN, 0));
+    message(
+        "epsilon is NaN", () -> new FusedConv(unequal, DType.F32, Activation.RELU, Float.NaN, 0));
     message(
         "outChannels 4",
         () -> new FusedDepthwise(unequal, DType.F32, Activation.SILU, Activation.SILU, 0, 0));
