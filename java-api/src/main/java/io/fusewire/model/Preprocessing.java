@@ -112,6 +112,16 @@ public record Preprocessing(
   }
 
   /**
+   * The same for another resolution, of images that are cropped.
+   *
+   * @param resolution height and width of the network's input, in pixels
+   * @return the same filter, crop fraction, mean and standard deviation
+   */
+  public Preprocessing at(int resolution) {
+    return ofPhotographs(resolution, interpolation, cropFraction, mean, std);
+  }
+
+  /**
    * The same pixels, normalised otherwise.
    *
    * @param other whose mean and standard deviation to take; of as many channels
