@@ -4,6 +4,7 @@
 module io.fusewire.weights {
   requires transitive io.fusewire;
   requires com.fasterxml.jackson.core;
+  requires com.google.protobuf;
   requires io.jhdf;
   requires org.apache.commons.compress;
   requires pickle;

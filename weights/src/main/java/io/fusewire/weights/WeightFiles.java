@@ -12,9 +12,10 @@ public final class WeightFiles {
   private WeightFiles() {}
 
   /**
-   * Opens a file of weights. Its kind is found from its content.
+   * Opens a file of weights. Its kind is found from its content: safetensors, PyTorch, NumPy,
+   * Keras, TensorFlow, ONNX.
    *
-   * @param file the file
+   * @param file the file; of a TensorFlow checkpoint its index, its prefix or its folder
    * @return the opened file; to be closed
    * @throws FileFormatException if it is of no kind that can be read, or damaged
    * @throws IOException if it cannot be read

@@ -14,7 +14,8 @@ import java.nio.file.StandardOpenOption;
 /** Finds from a file's content what kind of file it is. */
 public final class WeightFormats {
   private static final String READABLE =
-      "safetensors, PyTorch (.pth, .pt, both formats), NumPy (.npz), Keras (.h5)";
+      "safetensors, PyTorch (.pth, .pt, both formats), NumPy (.npz), Keras (.h5), TensorFlow checkpoints (.index,"
+          + " their prefix or their folder)";
 
   private static final int ZIP_MAGIC = 'P' | 'K' << 8 | 3 << 16 | 4 << 24;
   private static final int ZIP_EMPTY_MAGIC = 'P' | 'K' << 8 | 5 << 16 | 6 << 24;
@@ -24,12 +25,14 @@ public final class WeightFormats {
   /**
    * Opens a file of weights of any kind that can be read.
    *
-   * @param file the file
+   * @param given the file; of a TensorFlow checkpoint its index, prefix or folder
    * @return the opened file; to be closed
    * @throws FileFormatException if it is of no such kind, or damaged
    * @throws IOException if it cannot be read
    */
-  public static TensorFile open(Path file) throws IOException {
+  public static TensorFile open(Path given) throws IOException {
+    Path index = TensorFlowCheckpoint.index(given);
+    Path file = index == null ? given : index;
     FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
     TensorFile opened = null;
     try {
@@ -66,6 +69,13 @@ public final class WeightFormats {
     }
     if (head.limit() > Long.BYTES && head.get(Long.BYTES) == '{') {
       return SafeTensors.open(file);
+    }
+    if (SortedTable.recognizes(Region.whole(file, channel))) {
+      return TensorFlowCheckpoint.open(file, channel);
+    }
+    if (file.getFileName().toString().matches(".*\\.data-\\d{5}-of-\\d{5}")) {
+      throw new FileFormatException(
+          file, "has the data of a TensorFlow checkpoint; give its .index");
     }
     throw new FileFormatException(
         file, "is no file of weights that can be read: %s can".formatted(READABLE));
