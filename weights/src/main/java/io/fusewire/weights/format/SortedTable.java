@@ -35,8 +35,16 @@ final class SortedTable {
   private boolean any;
   private long keyBytes;
 
-  private record Entry(byte[] key, byte[] value) {
+  private static final class Entry {
     static final Entry NONE = new Entry(new byte[0], new byte[0]);
+
+    final byte[] key;
+    final byte[] value;
+
+    Entry(byte[] key, byte[] value) {
+      this.key = key;
+      this.value = value;
+    }
   }
 
   private SortedTable(Region region) {
@@ -71,14 +79,14 @@ final class SortedTable {
     Entry place = Entry.NONE;
     while (index.hasRemaining()) {
       place = entry(index, place);
-      ByteBuffer block = block(little(place.value()));
+      ByteBuffer block = block(little(place.value));
       if (!block.hasRemaining()) {
         throw damaged("an empty block", null);
       }
       Entry entry = Entry.NONE;
       while (block.hasRemaining()) {
         entry = entry(block, entry);
-        add(entry.key(), entry.value());
+        add(entry.key, entry.value);
       }
     }
   }
@@ -101,13 +109,13 @@ final class SortedTable {
     long shared = number(block);
     long more = number(block);
     long bytes = number(block);
-    if (shared > before.key().length || more > MAX_KEY_BYTES - shared) {
+    if (shared > before.key.length || more > MAX_KEY_BYTES - shared) {
       throw damaged("a key of %d + %d bytes".formatted(shared, more), null);
     }
     if (more + bytes > block.remaining()) {
       throw damaged("a value of %d bytes".formatted(bytes), null);
     }
-    byte[] key = Arrays.copyOf(before.key(), (int) (shared + more));
+    byte[] key = Arrays.copyOf(before.key, (int) (shared + more));
     block.get(key, (int) shared, (int) more);
     byte[] value = new byte[(int) bytes];
     block.get(value);

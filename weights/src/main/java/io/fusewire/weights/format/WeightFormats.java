@@ -15,7 +15,7 @@ import java.nio.file.StandardOpenOption;
 public final class WeightFormats {
   private static final String READABLE =
       "safetensors, PyTorch (.pth, .pt, both formats), NumPy (.npz), Keras (.h5), TensorFlow checkpoints (.index,"
-          + " their prefix or their folder)";
+          + " their prefix or their folder), ONNX (.onnx)";
 
   private static final int ZIP_MAGIC = 'P' | 'K' << 8 | 3 << 16 | 4 << 24;
   private static final int ZIP_EMPTY_MAGIC = 'P' | 'K' << 8 | 5 << 16 | 6 << 24;
@@ -72,6 +72,9 @@ public final class WeightFormats {
     }
     if (SortedTable.recognizes(Region.whole(file, channel))) {
       return TensorFlowCheckpoint.open(file, channel);
+    }
+    if (OnnxFile.recognizes(head)) {
+      return OnnxFile.open(file, channel);
     }
     if (file.getFileName().toString().matches(".*\\.data-\\d{5}-of-\\d{5}")) {
       throw new FileFormatException(

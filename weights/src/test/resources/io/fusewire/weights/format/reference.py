@@ -12,6 +12,8 @@ from collections import OrderedDict
 
 import h5py
 import numpy as np
+import onnx
+import onnx.numpy_helper
 import torch
 
 
@@ -146,7 +148,48 @@ def keras_files():
         file.create_dataset("x", data=["a", "b"])
 
 
+def onnx_file(name, initializers, **options):
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["x"], ["y"], name="identity", doc_string="a node")],
+        "graph",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])],
+        initializers,
+    )
+    model = onnx.helper.make_model(graph, producer_name="fusewire tests", producer_version="1")
+    model.metadata_props.add(key="arch", value="efficientnet_b0")
+    onnx.save(model, name, **options)
+
+
+def onnx_files():
+    def typed(name, kind, value):
+        return onnx.helper.make_tensor(name, kind, value.shape, value.flatten())
+
+    kinds = onnx.TensorProto
+    onnx_file(
+        "onnx.onnx",
+        [
+            onnx.numpy_helper.from_array(values((4, 3, 2, 2)), "conv.weight"),
+            onnx.numpy_helper.from_array(values((2, 3), np.float16), "half"),
+            onnx.numpy_helper.from_array(values((2, 3), np.int64), "long"),
+            onnx.numpy_helper.from_array(np.zeros((0, 3), np.float32), "empty"),
+            onnx.numpy_helper.from_array(np.float32(2.5), "scalar"),
+            typed("typed.float", kinds.FLOAT, values((2, 3))),
+            typed("typed.double", kinds.DOUBLE, values((2, 3), np.float64)),
+            typed("typed.half", kinds.FLOAT16, values((2, 3), np.float16)),
+            typed("typed.bfloat", kinds.BFLOAT16, values((2, 3))),
+            typed("typed.int", kinds.INT32, values((2, 3), np.int32)),
+            typed("typed.long", kinds.INT64, values((2, 3), np.int64)),
+            onnx.helper.make_tensor("text", kinds.STRING, [1], [b"a text"]),
+        ],
+    )
+    large = onnx.numpy_helper.from_array(values((4, 4)), "external")
+    onnx_file("onnx-external.onnx", [large], save_as_external_data=True, size_threshold=0, location="onnx-external.data")
+    os.remove("onnx-external.data")
+
+
 if __name__ == "__main__":
+    onnx_files()
     keras_files()
     torch_files()
     numpy_files()
