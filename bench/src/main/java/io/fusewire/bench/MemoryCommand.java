@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench;
 
-import io.fusewire.bench.peer.Architecture;
 import io.fusewire.bench.peer.Installed;
+import io.fusewire.bench.peer.PeerNetwork;
 import io.fusewire.bench.peer.TorchEfficientNet;
 import io.fusewire.graph.TrainingNetwork;
 import io.fusewire.graph.TrainingState;
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Architecture;
 import io.fusewire.model.Padding;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.OptimizerSettings;
@@ -28,7 +28,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /**
- * Measures the most memory that a process training EfficientNet ever has resident. Every contender
+ * Measures the most memory that a process training Architecture ever has resident. Every contender
  * gets a process of its own, this command with a hidden option.
  */
 @Command(
@@ -68,7 +68,7 @@ final class MemoryCommand implements Callable<Integer> {
   public Integer call() throws Exception {
     settings.check(spec);
     Settings.atLeastOne(spec, "--batch", batch);
-    EfficientNet net =
+    Architecture net =
         model.builder(spec).padding(Padding.SYMMETRIC).dropout(0).dropConnect(0).samples(1).build();
     PrintWriter out = spec.commandLine().getOut();
     if (contender != null) {
@@ -104,7 +104,7 @@ final class MemoryCommand implements Callable<Integer> {
     return 0;
   }
 
-  private double peakOfProcess(Contender who, EfficientNet net)
+  private double peakOfProcess(Contender who, Architecture net)
       throws IOException, InterruptedException {
     spec.commandLine().getErr().println("measuring: " + who.name().toLowerCase(Locale.ROOT));
     spec.commandLine().getErr().flush();
@@ -148,7 +148,7 @@ final class MemoryCommand implements Callable<Integer> {
     }
   }
 
-  private void trainOurs(EfficientNet net) {
+  private void trainOurs(Architecture net) {
     try (Stream stream = settings.open();
         TrainingState state =
             new TrainingState(stream, net.parameters(), OptimizerSettings.Kind.SGD, false, 1);
@@ -164,13 +164,13 @@ final class MemoryCommand implements Callable<Integer> {
     }
   }
 
-  private void trainTheirs(EfficientNet net) {
-    Architecture architecture = Architecture.of(net, net.parameters().initialValues(1));
+  private void trainTheirs(Architecture net) {
+    PeerNetwork architecture = PeerNetwork.of(net, net.parameters().initialValues(1));
     var theirs = new TorchEfficientNet(architecture, 0.1, settings.threads());
     theirs.train(images(net), batch, net.resolution(), 2);
   }
 
-  private float[] images(EfficientNet net) {
+  private float[] images(Architecture net) {
     float[] images = new float[Math.multiplyExact(batch, net.resolution() * net.resolution() * 3)];
     for (int i = 0; i < images.length; i++) {
       images[i] = i % 255 / 128.0f - 1;

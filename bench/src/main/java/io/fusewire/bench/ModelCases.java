@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench;
 
-import io.fusewire.bench.peer.Architecture;
 import io.fusewire.bench.peer.OnnxEfficientNet;
+import io.fusewire.bench.peer.PeerNetwork;
 import io.fusewire.bench.peer.TorchEfficientNet;
 import io.fusewire.graph.InferenceNetwork;
 import io.fusewire.graph.TrainingNetwork;
 import io.fusewire.graph.TrainingState;
-import io.fusewire.model.EfficientNet;
-import io.fusewire.model.EfficientNetBuilder;
+import io.fusewire.model.Architecture;
+import io.fusewire.model.ArchitectureBuilder;
 import io.fusewire.model.Padding;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.OptimizerSettings;
@@ -41,9 +41,9 @@ final class ModelCases {
   private final Stream stream;
   private final int threads;
   private final Rounds rounds;
-  private final EfficientNet net;
+  private final Architecture net;
   private final float[] values;
-  private final Architecture architecture;
+  private final PeerNetwork architecture;
   private final TorchEfficientNet torchNet;
   private final boolean withOnnx;
 
@@ -52,7 +52,7 @@ final class ModelCases {
       Stream stream,
       int threads,
       Rounds rounds,
-      EfficientNetBuilder model,
+      ArchitectureBuilder<?> model,
       boolean libtorch,
       boolean onnxRuntime) {
     withOnnx = onnxRuntime;
@@ -68,7 +68,7 @@ final class ModelCases {
             .samples(1)
             .build();
     values = net.parameters().initialValues(1);
-    architecture = Architecture.of(net, values);
+    architecture = libtorch || onnxRuntime ? PeerNetwork.of(net, values) : null;
     torchNet = libtorch ? new TorchEfficientNet(architecture, PYTORCH_MOMENTUM, threads) : null;
   }
 

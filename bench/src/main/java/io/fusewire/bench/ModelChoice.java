@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench;
 
-import io.fusewire.model.EfficientNet;
-import io.fusewire.model.EfficientNetBuilder;
+import io.fusewire.model.Architecture;
+import io.fusewire.model.ArchitectureBuilder;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -13,7 +13,8 @@ final class ModelChoice {
       names = "--model",
       paramLabel = "NAME",
       defaultValue = "b0",
-      description = "b0 to b7 (default: ${DEFAULT-VALUE}).")
+      description =
+          "b0 to b8, l2, lite0 to lite4, v2_s, v2_b0, resnet18, ... (default: ${DEFAULT-VALUE}).")
   private String model;
 
   @Option(
@@ -27,9 +28,9 @@ final class ModelChoice {
   }
 
   /** The network, to be completed; refuses what there is not. */
-  EfficientNetBuilder builder(CommandSpec command) {
+  ArchitectureBuilder<?> builder(CommandSpec command) {
     try {
-      EfficientNetBuilder builder = EfficientNet.byName(model);
+      ArchitectureBuilder<?> builder = Architecture.byName(model);
       if (resolution != null) {
         builder.resolution(resolution);
       }

@@ -9,8 +9,8 @@ import io.fusewire.graph.Step;
 import io.fusewire.graph.TrainingNetwork;
 import io.fusewire.graph.TrainingState;
 import io.fusewire.graph.Value;
-import io.fusewire.model.EfficientNet;
-import io.fusewire.model.EfficientNetBuilder;
+import io.fusewire.model.Architecture;
+import io.fusewire.model.ArchitectureBuilder;
 import io.fusewire.model.ModelSummary;
 import io.fusewire.model.Padding;
 import io.fusewire.model.Parameter;
@@ -56,7 +56,7 @@ final class NetworkCases {
   private final Rounds rounds;
   private final Limits limits;
   private final PyTorchCases pyTorch;
-  private final EfficientNet net;
+  private final Architecture net;
   private final float[] values;
 
   /** Nobody beside us where pyTorch is null. */
@@ -67,7 +67,7 @@ final class NetworkCases {
       Rounds rounds,
       Limits limits,
       PyTorchCases pyTorch,
-      EfficientNetBuilder model) {
+      ArchitectureBuilder<?> model) {
     this.stream = stream;
     this.dtype = dtype;
     this.clock = clock;

@@ -8,7 +8,7 @@ import io.fusewire.graph.Step;
 import io.fusewire.graph.TrainingNetwork;
 import io.fusewire.graph.TrainingState;
 import io.fusewire.graph.Value;
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Architecture;
 import io.fusewire.model.Parameter;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.Meter;
@@ -49,7 +49,7 @@ record NetworkTraffic(int batch, List<StepTraffic> steps, long saved) {
 
   /** One forward pass with folded weights. */
   static NetworkTraffic infer(
-      Stream stream, EfficientNet net, int batch, DType dtype, ExpansionPolicy expansions) {
+      Stream stream, Architecture net, int batch, DType dtype, ExpansionPolicy expansions) {
     try (InferenceNetwork network =
         InferenceNetwork.open(stream, net, batch, dtype, null, null, expansions)) {
       network.load(net.parameters().initialValues(1));
@@ -65,7 +65,7 @@ record NetworkTraffic(int batch, List<StepTraffic> steps, long saved) {
   }
 
   /** One training step: forward, loss, backward, optimizer with moving average. */
-  static NetworkTraffic train(Stream stream, EfficientNet net, int batch, DType dtype) {
+  static NetworkTraffic train(Stream stream, Architecture net, int batch, DType dtype) {
     try (TrainingState state = new TrainingState(stream, net.parameters(), OPTIMIZER, true, 1);
         TrainingNetwork network = TrainingNetwork.open(stream, net, batch, dtype, null, 0, state)) {
       state.values().load(stream, net.parameters().initialValues(1));
@@ -95,7 +95,7 @@ record NetworkTraffic(int batch, List<StepTraffic> steps, long saved) {
     images.copyFrom(stream, values);
   }
 
-  private static List<Lasting> lasting(EfficientNet net, TrainingState state) {
+  private static List<Lasting> lasting(Architecture net, TrainingState state) {
     List<Lasting> list = new ArrayList<>();
     for (Parameter parameter : net.parameters().all()) {
       String name = parameter.name();
@@ -181,7 +181,7 @@ record NetworkTraffic(int batch, List<StepTraffic> steps, long saved) {
   }
 
   private static List<StepTraffic> optimizer(
-      Stream stream, EfficientNet net, TrainingState state, List<Lasting> lasting) {
+      Stream stream, Architecture net, TrainingState state, List<Lasting> lasting) {
     Optimizer optimizer = new Optimizer(OptimizerSettings.rmsProp(RMSPROP_DECAY, RMSPROP_EPSILON));
     ParameterTable.Builder builder = ParameterTable.builder(stream);
     for (Parameter parameter : net.parameters().all()) {

@@ -3,8 +3,8 @@ package io.fusewire.bench;
 
 import io.fusewire.graph.InferenceNetwork;
 import io.fusewire.graph.TrainingNetwork;
-import io.fusewire.model.EfficientNet;
-import io.fusewire.model.EfficientNetBuilder;
+import io.fusewire.model.Architecture;
+import io.fusewire.model.ArchitectureBuilder;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.Device;
 import io.fusewire.ops.Stream;
@@ -137,7 +137,7 @@ final class TrafficCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    EfficientNet net;
+    Architecture net;
     try {
       net = net(model, resolution);
     } catch (IllegalArgumentException e) {
@@ -182,7 +182,7 @@ final class TrafficCommand implements Callable<Integer> {
    * @param say takes what is being done
    */
   static TrafficReport count(
-      EfficientNet net, DType dtype, Pass pass, int batch, Consumer<String> say) {
+      Architecture net, DType dtype, Pass pass, int batch, Consumer<String> say) {
     try (Stream stream = Stream.open(Device.metered())) {
       say.accept("counting with " + batch + " images");
       NetworkTraffic few = count(stream, net, batch, dtype, pass);
@@ -207,15 +207,15 @@ final class TrafficCommand implements Callable<Integer> {
   }
 
   private static NetworkTraffic count(
-      Stream stream, EfficientNet net, int images, DType dtype, Pass pass) {
+      Stream stream, Architecture net, int images, DType dtype, Pass pass) {
     return pass == Pass.TRAIN
         ? NetworkTraffic.train(stream, net, images, dtype)
         : NetworkTraffic.infer(stream, net, images, dtype, pass.expansions());
   }
 
   /** A model by name, at its own resolution where that is null. */
-  static EfficientNet net(String model, Integer resolution) {
-    EfficientNetBuilder builder = EfficientNet.byName(model);
+  static Architecture net(String model, Integer resolution) {
+    ArchitectureBuilder<?> builder = Architecture.byName(model);
     if (resolution != null) {
       builder.resolution(resolution);
     }

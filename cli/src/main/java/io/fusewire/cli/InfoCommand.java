@@ -4,7 +4,7 @@ package io.fusewire.cli;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.fusewire.graph.InferenceNetwork;
 import io.fusewire.graph.TrainingNetwork;
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Architecture;
 import io.fusewire.model.LayerSummary;
 import io.fusewire.model.MemoryEstimate;
 import io.fusewire.model.ModelSummary;
@@ -58,7 +58,7 @@ final class InfoCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    EfficientNet network;
+    Architecture network;
     try {
       network = network();
     } catch (IllegalArgumentException e) {
@@ -74,21 +74,21 @@ final class InfoCommand implements Callable<Integer> {
     return 0;
   }
 
-  private EfficientNet network() throws IOException {
+  private Architecture network() throws IOException {
     if (batch < 1) {
       throw new IllegalArgumentException("--batch: " + batch + " is not a number of at least 1");
     }
-    EfficientNet network = ModelArgument.network(model);
+    Architecture network = ModelArgument.network(model);
     return resolution == null ? network : network.toBuilder().resolution(resolution).build();
   }
 
-  private MemoryEstimate inference(EfficientNet network) {
+  private MemoryEstimate inference(Architecture network) {
     try (Stream stream = Stream.open(Device.cpu())) {
       return InferenceNetwork.estimate(stream, network, batch, dtype.value(), null);
     }
   }
 
-  private MemoryEstimate training(EfficientNet network) {
+  private MemoryEstimate training(Architecture network) {
     try (Stream stream = Stream.open(Device.cpu())) {
       // RMSProp with a moving average: what 'train' does unless told otherwise.
       // Five strides of two leave one pixel of 32, and one value has no variance to normalise by.
@@ -144,7 +144,7 @@ final class InfoCommand implements Callable<Integer> {
   }
 
   private void write(JsonGenerator json, ModelSummary summary) throws IOException {
-    EfficientNet network = summary.network();
+    Architecture network = summary.network();
     json.writeStartObject();
     json.writeStringField("model", network.name());
     json.writeNumberField("resolution", network.resolution());

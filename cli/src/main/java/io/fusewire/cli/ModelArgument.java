@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.cli;
 
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Architecture;
 import io.fusewire.train.ModelFile;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -28,12 +28,12 @@ final class ModelArgument {
   }
 
   /** The architecture, with the weights left behind. */
-  static EfficientNet network(String model) throws IOException {
+  static Architecture network(String model) throws IOException {
     String name = model.toLowerCase(Locale.ROOT);
     Path path = Path.of(model);
     if (!Files.exists(path) && !name.endsWith(".safetensors") && !model.contains("/")) {
       try {
-        return EfficientNet.byName(model).build();
+        return Architecture.byName(model).build();
       } catch (IllegalArgumentException e) {
         throw new IllegalArgumentException(e.getMessage() + ", and no file of that name", e);
       }

@@ -69,8 +69,8 @@ final class ClassifierOperation {
               var loss = m.of(losses);
               var right = m.of(correct);
               var dl = m.of(diffLogits);
-              var weights = context.value("classifier.weight");
-              var bias = context.value("classifier.bias");
+              var weights = context.value(context.net().classifier() + ".weight");
+              var bias = context.value(context.net().classifier() + ".bias");
               var step = context.state().step();
               var workspace = m.workspace();
               return () ->
@@ -92,9 +92,9 @@ final class ClassifierOperation {
               var x = m.of(pooled);
               var dl = m.of(diffLogits);
               var dx = m.of(diffPooled);
-              var weights = context.value("classifier.weight");
-              var diffWeights = context.gradient("classifier.weight");
-              var diffBias = context.gradient("classifier.bias");
+              var weights = context.value(context.net().classifier() + ".weight");
+              var diffWeights = context.gradient(context.net().classifier() + ".weight");
+              var diffBias = context.gradient(context.net().classifier() + ".bias");
               var step = context.state().step();
               var scale = context.state().lossScale();
               var workspace = m.workspace();

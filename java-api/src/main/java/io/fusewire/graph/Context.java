@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Architecture;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.Stream;
 import io.fusewire.ops.Tensor;
@@ -16,7 +16,7 @@ import io.fusewire.ops.Tensor;
  * @param state parameters, gradients and the step's state; null while memory is only estimated, so
  *     not to be asked before a program is bound
  */
-record Context(Stream stream, EfficientNet net, long batch, DType dtype, TrainingState state) {
+record Context(Stream stream, Architecture net, long batch, DType dtype, TrainingState state) {
 
   /** Of every BatchNorm. */
   float epsilon() {

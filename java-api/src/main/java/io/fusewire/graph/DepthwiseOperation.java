@@ -9,7 +9,8 @@ import java.util.List;
 
 /**
  * A depthwise convolution between two BatchNorms. Its backward pass is one step, from the gradient
- * of the gated result to that of the normalised source.
+ * of the gated result to that of the normalised source; without a gate, whose backward pass makes
+ * the gradient table on its way, another one before it does that.
  */
 final class DepthwiseOperation implements Operation {
   private final Context context;
@@ -19,6 +20,11 @@ final class DepthwiseOperation implements Operation {
   private final Normed dst;
   private final SqueezeExciteOperation excite;
 
+  /**
+   * Makes a convolution.
+   *
+   * @param excite the gate of its result; null for none
+   */
   DepthwiseOperation(
       Context context,
       String name,
@@ -85,9 +91,14 @@ final class DepthwiseOperation implements Operation {
     Normed source = gradients.kept(src, steps);
     Norm inNorm = source.norm();
     Value diff = gradients.of(dst.raw());
+    if (excite == null) {
+      steps.add(new NormGradientStep(context, dst).of(name, diff, null));
+    }
     Value result = Gradients.like(src.raw());
-    List<Value> reads =
-        new ArrayList<>(List.of(diff, norm.gradientTable(), excite.gate(), excite.poolGradient()));
+    List<Value> reads = new ArrayList<>(List.of(diff, norm.gradientTable()));
+    if (excite != null) {
+      reads.addAll(List.of(excite.gate(), excite.poolGradient()));
+    }
     source.reads(reads);
     dst.reads(reads);
     steps.add(
@@ -104,8 +115,8 @@ final class DepthwiseOperation implements Operation {
               var table = m.of(norm.table());
               var gradient = m.of(norm.gradientTable());
               var dy = m.of(diff);
-              var gate = m.of(excite.gate());
-              var poolGradient = m.of(excite.poolGradient());
+              var gate = excite == null ? null : m.of(excite.gate());
+              var poolGradient = excite == null ? null : m.of(excite.poolGradient());
               var dx = m.of(result);
               var dw = context.gradient(name + ".weight");
               var diffGamma = inNorm == null ? null : inNorm.diffGamma();

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
+import io.fusewire.model.Architecture;
 import io.fusewire.model.Block;
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.ConvNorm;
+import io.fusewire.model.MBConv;
 import io.fusewire.ops.ConvShape;
 import io.fusewire.ops.DType;
 import java.util.LinkedHashSet;
@@ -27,29 +29,29 @@ public record Expansion(ConvShape depthwise, long inChannels, DType dtype) {
    * @param dtype storage type of activations
    * @return in the order of the blocks
    */
-  public static List<Expansion> of(EfficientNet net, long batch, DType dtype) {
+  public static List<Expansion> of(Architecture net, long batch, DType dtype) {
     Set<Expansion> found = new LinkedHashSet<>();
     long side = net.resolution();
-    ConvShape last =
-        TrainingLayers.convShape(
-            net, batch, side, side, net.inputChannels(), net.stemChannels(), 3, 2);
+    for (ConvNorm layer : net.stem()) {
+      side = net.padding().output(side, layer.kernel(), layer.stride());
+    }
+    if (net.stemPool()) {
+      side = (side + 1) / 2;
+    }
     for (Block block : net.blocks()) {
-      long channels = block.expandedChannels();
-      last =
-          TrainingLayers.convShape(
-              net,
-              batch,
-              last.outHeight(),
-              last.outWidth(),
-              channels,
-              channels,
-              block.kernel(),
-              block.stride());
-      if (block.expands()) {
-        found.add(new Expansion(last, block.inChannels(), dtype));
+      for (ConvNorm layer : block.convolutions()) {
+        if (block instanceof MBConv mbconv && mbconv.expands() && isDepthwise(layer)) {
+          ConvShape shape = Shapes.conv(net, layer, batch, side, side);
+          found.add(new Expansion(shape, block.inChannels(), dtype));
+        }
+        side = net.padding().output(side, layer.kernel(), layer.stride());
       }
     }
     return List.copyOf(found);
+  }
+
+  private static boolean isDepthwise(ConvNorm layer) {
+    return layer.kind() == ConvNorm.Kind.DEPTHWISE;
   }
 
   /**

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Architecture;
 import io.fusewire.model.Parameter;
 import java.util.Arrays;
 
 /** Convolution weights with the BatchNorm after them folded in, computed in double. */
 final class FoldedWeights {
-  private final EfficientNet net;
+  private final Architecture net;
   private final float[] values;
 
   /** A convolution's folded weights in the kernels' layout, and its bias. */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   record Layer(float[] weights, float[] bias) {}
 
-  FoldedWeights(EfficientNet net, float[] values) {
+  FoldedWeights(Architecture net, float[] values) {
     if (values.length != net.parameters().elements()) {
       throw new IllegalArgumentException(
           "%s has %d parameters, %d were given"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Architecture;
 import io.fusewire.model.MemoryEstimate;
 import io.fusewire.model.Parameters;
 import io.fusewire.ops.DType;
@@ -18,7 +18,7 @@ import java.util.Set;
  * backward pass. Gradients, optimizer state and moving average are the classifier's alone.
  */
 public final class HeadTrainingNetwork implements TrainingGraph {
-  private final EfficientNet net;
+  private final Architecture net;
   private final List<Step> steps = new ArrayList<>();
   private final InferenceLayers layers;
   private final Value images;
@@ -63,7 +63,7 @@ public final class HeadTrainingNetwork implements TrainingGraph {
    * @param net the architecture
    * @return weight and bias of its classifier, in a buffer of their own
    */
-  public static Parameters trained(EfficientNet net) {
+  public static Parameters trained(Architecture net) {
     return net.parameters().only(p -> p.kind().ofClassifier());
   }
 
@@ -83,7 +83,7 @@ public final class HeadTrainingNetwork implements TrainingGraph {
    */
   public static HeadTrainingNetwork open(
       Stream stream,
-      EfficientNet net,
+      Architecture net,
       long batch,
       DType dtype,
       ImageInput images,
@@ -127,7 +127,7 @@ public final class HeadTrainingNetwork implements TrainingGraph {
    */
   public static MemoryEstimate estimate(
       Stream stream,
-      EfficientNet net,
+      Architecture net,
       long batch,
       DType dtype,
       ImageInput images,
@@ -141,7 +141,7 @@ public final class HeadTrainingNetwork implements TrainingGraph {
    * Folds and prepares the weights of the features. May be called again with others.
    *
    * @param values all parameters and running statistics in the kernels' layouts, placed by {@link
-   *     EfficientNet#parameters()}; the classifier's are not used
+   *     Architecture#parameters()}; the classifier's are not used
    */
   public void load(float[] values) {
     layers.load(new FoldedWeights(net, values), weights);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
+import io.fusewire.model.Architecture;
 import io.fusewire.model.Block;
-import io.fusewire.model.BlockNames;
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.ConvNorm;
+import io.fusewire.model.MBConv;
+import io.fusewire.model.Squeeze;
 import io.fusewire.ops.Activation;
 import io.fusewire.ops.ConvShape;
 import io.fusewire.ops.DType;
@@ -22,14 +24,14 @@ import java.util.Set;
 import java.util.function.Function;
 
 /**
- * Lists the inference steps of an EfficientNet up to its pooled features, by reading its block
- * table, and gives every prepared weight a place in one buffer. Of a block, nothing of an
- * activation's size is stored but the expanded tensor, unless that stays on chip, and the depthwise
- * convolution's result.
+ * Lists the inference steps of a network up to its pooled features, by reading its block table, and
+ * gives every prepared weight a place in one buffer. Of a block, nothing of an activation's size is
+ * stored but the expanded tensor, unless that stays on chip, and the depthwise convolution's
+ * result.
  */
 final class InferenceLayers {
   private final Stream stream;
-  private final EfficientNet net;
+  private final Architecture net;
   private final DType dtype;
   private final List<Step> steps;
   private final Set<Expansion> onChip;
@@ -64,7 +66,7 @@ final class InferenceLayers {
    * @param onChip the expansions that are made inside the depthwise kernel
    */
   InferenceLayers(
-      Stream stream, EfficientNet net, DType dtype, List<Step> steps, Set<Expansion> onChip) {
+      Stream stream, Architecture net, DType dtype, List<Step> steps, Set<Expansion> onChip) {
     this.stream = stream;
     this.net = net;
     this.dtype = dtype;
@@ -109,52 +111,46 @@ final class InferenceLayers {
 
   /** Adds all steps; returns the pooled features (batch, channels), f32. */
   Value add(Value input) {
-    Value x = stem(input);
+    Value x = input;
+    for (ConvNorm layer : net.stem()) {
+      x = dense(layer, x);
+    }
     for (Block block : net.blocks()) {
       x = block(block, x);
     }
-    x = pointwise("conv_head", "bn2", Activation.SILU, net.headChannels(), x);
+    if (net.head().isPresent()) {
+      x = pointwise(net.head().get(), x);
+    }
     return pool(x);
   }
 
   private Value block(Block block, Value input) {
-    BlockNames names = BlockNames.of(block);
-    boolean inKernel = block.expands() && onChip.contains(expansion(block, input));
-    Value x = input;
-    if (block.expands() && !inKernel) {
-      x =
-          pointwise(
-              names.expand(), names.expandNorm(), Activation.SILU, block.expandedChannels(), x);
+    if (!(block instanceof MBConv mbconv)) {
+      throw new UnsupportedOperationException(
+          block.prefix() + ": dense convolutions are not in the inference graph");
     }
-    Squeezed squeezed = depthwise(names, block, x, inKernel);
-    Value gate = gate(names, block, squeezed);
-    return project(names, block, squeezed.dst(), gate, block.residual() ? input : null);
+    List<ConvNorm> layers = block.convolutions();
+    ConvNorm depthwise = layers.get(layers.size() - 2);
+    boolean expands = mbconv.expands();
+    ConvShape shape = Shapes.conv(net, depthwise, input.size(0), input.size(1), input.size(2));
+    boolean inKernel = expands && onChip.contains(new Expansion(shape, block.inChannels(), dtype));
+    Value x = expands && !inKernel ? pointwise(layers.get(0), input) : input;
+    Squeezed squeezed = depthwise(shape, depthwise, x, inKernel ? layers.get(0) : null);
+    Value gate = block.squeeze().map(squeeze -> gate(squeeze, squeezed)).orElse(null);
+    return project(
+        layers.get(layers.size() - 1), squeezed.dst(), gate, block.residual() ? input : null);
   }
 
-  private Expansion expansion(Block block, Value input) {
-    long channels = block.expandedChannels();
-    ConvShape shape =
-        TrainingLayers.convShape(
-            net,
-            input.size(0),
-            input.size(1),
-            input.size(2),
-            channels,
-            channels,
-            block.kernel(),
-            block.stride());
-    return new Expansion(shape, block.inChannels(), dtype);
-  }
-
-  private Value stem(Value src) {
-    ConvShape shape = TrainingLayers.convShape(net, src, net.stemChannels(), 3, 2);
-    DenseConv conv = new DenseConv(shape, dtype, Activation.SILU);
-    Value dst = output("conv_stem", shape);
-    Slot weights = reserve(DType.F32, net.stemChannels(), 3, 3, net.inputChannels());
-    Slot bias = reserve(DType.F32, net.stemChannels());
-    loadFolded("conv_stem", "bn1", weights, bias);
+  private Value dense(ConvNorm layer, Value src) {
+    ConvShape shape = Shapes.conv(net, layer, src);
+    DenseConv conv = new DenseConv(shape, dtype, layer.activation());
+    Value dst = Shapes.output(layer.conv(), dtype, shape);
+    int kernel = layer.kernel();
+    Slot weights = reserve(DType.F32, layer.outChannels(), kernel, kernel, layer.inChannels());
+    Slot bias = reserve(DType.F32, layer.outChannels());
+    loadFolded(layer, weights, bias);
     add(
-        "conv_stem",
+        layer.conv(),
         List.of(src),
         dst,
         conv.workspaceBytes(stream),
@@ -169,24 +165,29 @@ final class InferenceLayers {
     return dst;
   }
 
-  private Squeezed depthwise(BlockNames names, Block block, Value src, boolean expands) {
-    int kernel = block.kernel();
-    long channels = block.expandedChannels();
+  /**
+   * A depthwise convolution, with the sums that a gate needs, and with the expansion before it if
+   * that is not a step of its own.
+   */
+  private Squeezed depthwise(ConvShape shape, ConvNorm layer, Value src, ConvNorm expansion) {
+    int kernel = layer.kernel();
+    long channels = layer.outChannels();
     long from = src.size(3);
-    ConvShape shape = expansion(block, src).depthwise();
+    boolean expands = expansion != null;
     SqueezedDepthwise conv =
         expands
-            ? SqueezedDepthwise.expanding(shape, dtype, Activation.SILU, from, Activation.SILU)
-            : new SqueezedDepthwise(shape, dtype, Activation.SILU);
-    Value dst = output(names.depthwise(), shape);
+            ? SqueezedDepthwise.expanding(
+                shape, dtype, expansion.activation(), from, layer.activation())
+            : new SqueezedDepthwise(shape, dtype, layer.activation());
+    Value dst = Shapes.output(layer.conv(), dtype, shape);
     Value sums = new Value("sums", DType.F32, shape.batch(), conv.chunks(stream), channels);
-    Packed expansion = expands ? packed(names.expand(), names.expandNorm(), from, channels) : null;
+    Packed packed = expands ? packed(expansion) : null;
     Slot weights = reserve(DType.F32, kernel, kernel, channels);
     Slot bias = reserve(DType.F32, channels);
-    loadFolded(names.depthwise(), names.depthwiseNorm(), weights, bias);
+    loadFolded(layer, weights, bias);
     steps.add(
         new Step(
-            names.depthwise(),
+            layer.conv(),
             List.of(src),
             List.of(dst, sums),
             0,
@@ -194,8 +195,8 @@ final class InferenceLayers {
               var x1 = m.of(src);
               var y = m.of(dst);
               var s = m.of(sums);
-              var w1 = expands ? expansion.weights().tensor(buffer) : null;
-              var b1 = expands ? expansion.bias().tensor(buffer) : null;
+              var w1 = expands ? packed.weights().tensor(buffer) : null;
+              var b1 = expands ? packed.bias().tensor(buffer) : null;
               var w2 = weights.tensor(buffer);
               var b2 = bias.tensor(buffer);
               return () -> conv.forward(stream, x1, w1, b1, w2, b2, y, s);
@@ -203,12 +204,12 @@ final class InferenceLayers {
     return new Squeezed(dst, sums);
   }
 
-  private Value gate(BlockNames names, Block block, Squeezed squeezed) {
+  private Value gate(Squeeze squeeze, Squeezed squeezed) {
     Value dst = squeezed.dst();
     Value sums = squeezed.sums();
     long batch = dst.size(0);
     long channels = dst.size(3);
-    long width = block.squeezedChannels();
+    long width = squeeze.squeezed();
     SqueezedGate operation =
         new SqueezedGate(
             batch,
@@ -221,13 +222,13 @@ final class InferenceLayers {
     Value pooled = new Value("pooled", DType.F32, batch, channels);
     Value hidden = new Value("hidden", DType.F32, batch, width);
     Value gate = new Value("gate", DType.F32, batch, channels);
-    Slot reduceWeights = slot(names.reduce() + ".weight", width, channels);
-    Slot reduceBias = slot(names.reduce() + ".bias", width);
-    Slot expandWeights = slot(names.excite() + ".weight", channels, width);
-    Slot expandBias = slot(names.excite() + ".bias", channels);
+    Slot reduceWeights = slot(squeeze.reduce() + ".weight", width, channels);
+    Slot reduceBias = slot(squeeze.reduce() + ".bias", width);
+    Slot expandWeights = slot(squeeze.expand() + ".weight", channels, width);
+    Slot expandBias = slot(squeeze.expand() + ".bias", channels);
     steps.add(
         new Step(
-            block.prefix() + ".se",
+            squeeze.name(),
             List.of(sums),
             List.of(gate, pooled, hidden),
             0,
@@ -245,25 +246,29 @@ final class InferenceLayers {
     return gate;
   }
 
-  private Value project(BlockNames names, Block block, Value src, Value gate, Value residual) {
-    long out = block.outChannels();
+  private Value project(ConvNorm layer, Value src, Value gate, Value residual) {
+    long out = layer.outChannels();
     GatedPointwise conv =
         new GatedPointwise(
-            src.size(0), src.size(1) * src.size(2), src.size(3), out, dtype, Activation.IDENTITY);
+            src.size(0), src.size(1) * src.size(2), src.size(3), out, dtype, layer.activation());
     // The skip is needed no more after this, so the sum takes its place.
-    Value dst =
-        residual != null
-            ? residual
-            : new Value(names.project(), dtype, src.size(0), src.size(1), src.size(2), out);
-    Packed packed = packed(names.project(), names.projectNorm(), src.size(3), out);
+    Value dst = residual != null ? residual : pixelsLike(src, layer);
+    List<Value> reads = new ArrayList<>(List.of(src));
+    if (gate != null) {
+      reads.add(gate);
+    }
+    if (residual != null) {
+      reads.add(residual);
+    }
+    Packed packed = packed(layer);
     add(
-        names.project(),
-        residual == null ? List.of(src, gate) : List.of(src, gate, residual),
+        layer.conv(),
+        reads,
         dst,
         0,
         m -> {
           var x = m.of(src);
-          var g = m.of(gate);
+          var g = gate == null ? null : m.of(gate);
           var y = m.of(dst);
           var skip = residual == null ? null : y;
           var w = packed.weights().tensor(buffer);
@@ -273,13 +278,19 @@ final class InferenceLayers {
     return dst;
   }
 
-  private Value pointwise(String name, String norm, Activation activation, long out, Value src) {
+  private Value pixelsLike(Value src, ConvNorm layer) {
+    return new Value(
+        layer.conv(), dtype, src.size(0), src.size(1), src.size(2), layer.outChannels());
+  }
+
+  private Value pointwise(ConvNorm layer, Value src) {
     long in = src.size(3);
-    PointwiseConv conv = new PointwiseConv(src.elements() / in, in, out, dtype, activation);
-    Value dst = new Value(name, dtype, src.size(0), src.size(1), src.size(2), out);
-    Packed packed = packed(name, norm, in, out);
+    PointwiseConv conv =
+        new PointwiseConv(src.elements() / in, in, layer.outChannels(), dtype, layer.activation());
+    Value dst = pixelsLike(src, layer);
+    Packed packed = packed(layer);
     add(
-        name,
+        layer.conv(),
         List.of(src),
         dst,
         0,
@@ -294,17 +305,19 @@ final class InferenceLayers {
   }
 
   /** Places for a pointwise convolution's folded and packed weights and its bias. */
-  private Packed packed(String name, String norm, long in, long out) {
+  private Packed packed(ConvNorm layer) {
+    int in = layer.inChannels();
+    int out = layer.outChannels();
     PointwiseConv packing = new PointwiseConv(1, in, out, dtype, Activation.IDENTITY);
     Slot packed = reserve(DType.U8, packing.packedBytes(stream));
     Slot bias = reserve(DType.F32, out);
     loaders.add(
         (folded, weights) -> {
-          FoldedWeights.Layer layer = folded.fold(name, norm);
+          FoldedWeights.Layer values = folded.fold(layer.conv(), layer.norm());
           try (Tensor plain = Tensor.allocate(stream.device(), DType.F32, out, in)) {
-            plain.copyFrom(stream, layer.weights());
+            plain.copyFrom(stream, values.weights());
             packing.pack(stream, plain, packed.tensor(weights));
-            bias.tensor(weights).copyFrom(stream, layer.bias());
+            bias.tensor(weights).copyFrom(stream, values.bias());
             stream.synchronize();
           }
         });
@@ -328,12 +341,12 @@ final class InferenceLayers {
     return dst;
   }
 
-  private void loadFolded(String conv, String norm, Slot weights, Slot bias) {
+  private void loadFolded(ConvNorm layer, Slot weights, Slot bias) {
     loaders.add(
         (folded, target) -> {
-          FoldedWeights.Layer layer = folded.fold(conv, norm);
-          weights.tensor(target).copyFrom(stream, layer.weights());
-          bias.tensor(target).copyFrom(stream, layer.bias());
+          FoldedWeights.Layer values = folded.fold(layer.conv(), layer.norm());
+          weights.tensor(target).copyFrom(stream, values.weights());
+          bias.tensor(target).copyFrom(stream, values.bias());
         });
   }
 
@@ -344,10 +357,5 @@ final class InferenceLayers {
       long workspace,
       Function<Step.Memory, Runnable> bind) {
     steps.add(new Step(name, reads, List.of(dst), workspace, bind));
-  }
-
-  private Value output(String name, ConvShape shape) {
-    return new Value(
-        name, dtype, shape.batch(), shape.outHeight(), shape.outWidth(), shape.outChannels());
   }
 }

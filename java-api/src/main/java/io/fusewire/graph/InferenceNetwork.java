@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Architecture;
 import io.fusewire.model.MemoryEstimate;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.DropoutHead;
@@ -14,13 +14,13 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * An EfficientNet as a list of inference steps: BatchNorm folded into the convolutions, activation
- * and squeeze in their epilogues, the gate and the residual in the projection. Weights are prepared
+ * A network as a list of inference steps: BatchNorm folded into the convolutions, activation and
+ * squeeze in their epilogues, the gate and the residual in the projection. Weights are prepared
  * once, by {@link #load}. On a GPU the network runs as one graph from its second run on.
  */
 public final class InferenceNetwork implements AutoCloseable {
   private final Stream stream;
-  private final EfficientNet net;
+  private final Architecture net;
   private final InferenceLayers layers;
   private final List<Step> steps = new ArrayList<>();
   private final Value images;
@@ -39,7 +39,7 @@ public final class InferenceNetwork implements AutoCloseable {
 
   private InferenceNetwork(
       Stream stream,
-      EfficientNet net,
+      Architecture net,
       long batch,
       DType dtype,
       ImageInput from,
@@ -80,9 +80,9 @@ public final class InferenceNetwork implements AutoCloseable {
     correct = new Value("correct", DType.I32, batch);
     head =
         new DropoutHead(
-            batch, net.headChannels(), net.classes(), 1, 0, 0, SampleMode.AVERAGE_LOSSES, 0);
-    var headWeights = layers.slot("classifier.weight", net.classes(), net.headChannels());
-    var headBias = layers.slot("classifier.bias", net.classes());
+            batch, net.features(), net.classes(), 1, 0, 0, SampleMode.AVERAGE_LOSSES, 0);
+    var headWeights = layers.slot(net.classifier() + ".weight", net.classes(), net.features());
+    var headBias = layers.slot(net.classifier() + ".bias", net.classes());
     steps.add(
         new Step(
             "classifier",
@@ -122,7 +122,7 @@ public final class InferenceNetwork implements AutoCloseable {
    *     allocated then, and the message has the plan's numbers and what fits
    */
   public static InferenceNetwork open(
-      Stream stream, EfficientNet net, long batch, DType dtype, ImageInput images, Tensor shared) {
+      Stream stream, Architecture net, long batch, DType dtype, ImageInput images, Tensor shared) {
     return open(stream, net, batch, dtype, images, shared, ExpansionPolicy.measured());
   }
 
@@ -144,7 +144,7 @@ public final class InferenceNetwork implements AutoCloseable {
    */
   public static InferenceNetwork open(
       Stream stream,
-      EfficientNet net,
+      Architecture net,
       long batch,
       DType dtype,
       ImageInput images,
@@ -188,7 +188,7 @@ public final class InferenceNetwork implements AutoCloseable {
    * @return the plan's numbers
    */
   public static MemoryEstimate estimate(
-      Stream stream, EfficientNet net, long batch, DType dtype, ImageInput images) {
+      Stream stream, Architecture net, long batch, DType dtype, ImageInput images) {
     return estimate(stream, net, batch, dtype, images, ExpansionPolicy.STORED);
   }
 
@@ -205,7 +205,7 @@ public final class InferenceNetwork implements AutoCloseable {
    */
   public static MemoryEstimate estimate(
       Stream stream,
-      EfficientNet net,
+      Architecture net,
       long batch,
       DType dtype,
       ImageInput images,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
+import io.fusewire.model.ConvNorm;
 import io.fusewire.ops.Activation;
 import io.fusewire.ops.BatchNorm;
 import io.fusewire.ops.ConvShape;
@@ -24,11 +25,10 @@ final class PlainStemOperation implements Operation {
   private final Value inverseDeviation;
   private final Value dst;
 
-  PlainStemOperation(
-      Context context, String name, String normName, ConvShape shape, Value src, Value raw) {
+  PlainStemOperation(Context context, ConvNorm layer, ConvShape shape, Value src, Value raw) {
     this.context = context;
-    this.name = name;
-    this.normName = normName;
+    this.name = layer.conv();
+    this.normName = layer.norm();
     long channels = raw.size(3);
     this.conv = new DenseConv(shape, context.dtype(), Activation.IDENTITY);
     this.norm =
@@ -36,7 +36,7 @@ final class PlainStemOperation implements Operation {
             raw.elements() / channels,
             channels,
             context.dtype(),
-            Activation.SILU,
+            layer.activation(),
             context.epsilon(),
             context.momentum());
     this.src = src;

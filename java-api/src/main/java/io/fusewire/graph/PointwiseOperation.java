@@ -2,7 +2,6 @@
 package io.fusewire.graph;
 
 import io.fusewire.ops.FusedPointwise;
-import io.fusewire.ops.NormGradient;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -19,7 +18,7 @@ final class PointwiseOperation implements Operation {
   private final Value gate;
   private final Normed dst;
   private final Value imageScale;
-  private final NormGradient normGradient;
+  private final NormGradientStep normGradient;
 
   /**
    * Makes an expansion or the last convolution.
@@ -35,7 +34,7 @@ final class PointwiseOperation implements Operation {
    * Makes a convolution at the end of a block.
    *
    * @param src what it reads
-   * @param gate (batch, channels), times which it takes the source
+   * @param gate (batch, channels), times which it takes the source; null for none
    * @param dst what it writes
    * @param imageScale (batch), drop-connect's factors; null for none
    */
@@ -68,11 +67,7 @@ final class PointwiseOperation implements Operation {
     this.gate = gate;
     this.dst = dst;
     this.imageScale = imageScale;
-    this.normGradient =
-        endOfBlock
-            ? new NormGradient(
-                dst.batch(), dst.pixels(), dst.channels(), context.dtype(), dst.activation())
-            : null;
+    this.normGradient = endOfBlock ? new NormGradientStep(context, dst) : null;
   }
 
   @Override
@@ -127,40 +122,13 @@ final class PointwiseOperation implements Operation {
   public void backward(Gradients gradients, List<Step> steps) {
     Value diff = gradients.of(dst.raw());
     if (normGradient != null) {
-      steps.add(normGradientStep(diff));
+      steps.add(normGradient.of(name, diff, imageScale));
     }
     // The skip's gradient, if there is one, is added in the epilogue and in place.
     Value earlier = gradients.of(src.raw());
     Value result = earlier == null ? Gradients.like(src.raw()) : earlier;
     steps.add(gradientsStep(gradients.kept(src, steps), diff, earlier, result));
     gradients.put(src.raw(), result);
-  }
-
-  private Step normGradientStep(Value diff) {
-    Norm norm = dst.norm();
-    List<Value> reads = new ArrayList<>(List.of(diff));
-    dst.reads(reads);
-    if (imageScale != null) {
-      reads.add(imageScale);
-    }
-    return new Step(
-        name + " norm backward",
-        reads,
-        List.of(norm.gradientTable()),
-        normGradient.workspaceBytes(context.stream()),
-        m -> {
-          var y = m.of(dst.raw());
-          var table = m.of(norm.table());
-          var dy = m.of(diff);
-          var scale = imageScale == null ? null : m.of(imageScale);
-          var diffGamma = norm.diffGamma();
-          var diffBeta = norm.diffBeta();
-          var gradient = m.of(norm.gradientTable());
-          var workspace = m.workspace();
-          return () ->
-              normGradient.run(
-                  context.stream(), y, table, dy, scale, diffGamma, diffBeta, gradient, workspace);
-        });
   }
 
   private Step gradientsStep(Normed source, Value diff, Value earlier, Value result) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
+import io.fusewire.model.Squeeze;
 import io.fusewire.ops.Activation;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.FusedSqueezeExcite;
@@ -24,10 +25,11 @@ final class SqueezeExciteOperation implements Operation {
   private final Value gate;
   private final Value poolGradient;
 
-  SqueezeExciteOperation(Context context, String reduce, String expand, long squeezed, Normed src) {
+  SqueezeExciteOperation(Context context, Squeeze squeeze, Normed src) {
     this.context = context;
-    this.reduce = reduce;
-    this.expand = expand;
+    this.reduce = squeeze.reduce();
+    this.expand = squeeze.expand();
+    long squeezed = squeeze.squeezed();
     long batch = src.batch();
     long channels = src.channels();
     this.excite =

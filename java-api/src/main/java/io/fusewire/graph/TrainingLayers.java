@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
+import io.fusewire.model.Architecture;
 import io.fusewire.model.Block;
-import io.fusewire.model.BlockNames;
-import io.fusewire.model.EfficientNet;
-import io.fusewire.ops.Activation;
+import io.fusewire.model.ConvNorm;
 import io.fusewire.ops.ConvShape;
 import java.util.List;
+import java.util.Optional;
 
 /**
- * Lists the training operations of an EfficientNet, from its input to the head's features, by
- * reading its block table.
+ * Lists the training operations of a network, from its input to the head's features, by reading
+ * what its architecture says.
  */
 final class TrainingLayers {
   private final Context context;
@@ -29,53 +29,60 @@ final class TrainingLayers {
    */
   static Normed add(Context context, Value input, int firstLayer, List<Operation> operations) {
     TrainingLayers layers = new TrainingLayers(context, operations);
-    EfficientNet net = context.net();
-    ConvShape shape = convShape(net, input, net.stemChannels(), 3, 2);
-    Normed x = layers.stem(shape, input, net.blocks().get(0));
+    Architecture net = context.net();
+    Normed x = layers.stem(net.stem().get(0), input, net.blocks().get(0));
     int layer = firstLayer;
     for (Block block : net.blocks()) {
       x = layers.block(block, layer++, x);
     }
-    return layers.pointwise("conv_head", "bn2", net.headChannels(), x);
+    Optional<ConvNorm> head = net.head();
+    return head.isPresent() ? layers.pointwise(head.get(), x) : x;
   }
 
-  private Normed stem(ConvShape shape, Value input, Block first) {
-    Normed stem = convolved("conv_stem", "bn1", Activation.SILU, shape);
-    if (first.residual() && !first.expands()) {
-      PlainStemOperation plain =
-          new PlainStemOperation(context, "conv_stem", "bn1", shape, input, stem.raw());
+  private Normed stem(ConvNorm layer, Value input, Block first) {
+    ConvShape shape = Shapes.conv(context.net(), layer, input);
+    Normed stem = convolved(layer, shape);
+    if (first.residual() && first.convolutions().get(0).kind() == ConvNorm.Kind.DEPTHWISE) {
+      PlainStemOperation plain = new PlainStemOperation(context, layer, shape, input, stem.raw());
       operations.add(plain);
       return Normed.plain(plain.dst());
     }
-    operations.add(new StemOperation(context, "conv_stem", shape, input, stem));
+    operations.add(new StemOperation(context, layer.conv(), shape, input, stem));
     return stem;
   }
 
   private Normed block(Block block, int layer, Normed input) {
-    BlockNames names = BlockNames.of(block);
+    List<ConvNorm> layers = block.convolutions();
     Normed x = input;
-    if (block.expands()) {
-      x = pointwise(names.expand(), names.expandNorm(), block.expandedChannels(), x);
+    Value gate = null;
+    for (int i = 0; i < layers.size() - 1; i++) {
+      ConvNorm conv = layers.get(i);
+      boolean beforeLast = i == layers.size() - 2;
+      if (conv.kind() == ConvNorm.Kind.DEPTHWISE) {
+        ConvShape shape = Shapes.conv(context.net(), conv, x.raw());
+        Normed depthwise = convolved(conv, shape);
+        SqueezeExciteOperation excite =
+            beforeLast
+                ? block
+                    .squeeze()
+                    .map(squeeze -> new SqueezeExciteOperation(context, squeeze, depthwise))
+                    .orElse(null)
+                : null;
+        operations.add(new DepthwiseOperation(context, conv.conv(), shape, x, depthwise, excite));
+        if (excite != null) {
+          operations.add(excite);
+          gate = excite.gate();
+        }
+        x = depthwise;
+      } else {
+        x = pointwise(conv, x);
+      }
     }
-    ConvShape shape =
-        convShape(context.net(), x.raw(), block.expandedChannels(), block.kernel(), block.stride());
-    Normed depthwise = convolved(names.depthwise(), names.depthwiseNorm(), Activation.SILU, shape);
-    SqueezeExciteOperation excite =
-        new SqueezeExciteOperation(
-            context, names.reduce(), names.excite(), block.squeezedChannels(), depthwise);
-    operations.add(new DepthwiseOperation(context, names.depthwise(), shape, x, depthwise, excite));
-    operations.add(excite);
-    Normed projected =
-        pixelsLike(
-            depthwise,
-            names.project(),
-            block.outChannels(),
-            new Norm(context, names.projectNorm(), Activation.IDENTITY, block.outChannels()));
+    ConvNorm last = layers.get(layers.size() - 1);
+    Normed projected = pixelsLike(x, last);
     double rate = block.residual() ? block.dropConnect() : 0;
     Value scale = ResidualOperation.imageScale(block.prefix(), rate, context.batch());
-    operations.add(
-        PointwiseOperation.endOfBlock(
-            context, names.project(), depthwise, excite.gate(), projected, scale));
+    operations.add(PointwiseOperation.endOfBlock(context, last.conv(), x, gate, projected, scale));
     if (!block.residual()) {
       return projected;
     }
@@ -89,51 +96,34 @@ final class TrainingLayers {
     return Normed.plain(sum);
   }
 
-  private Normed pointwise(String name, String norm, long outChannels, Normed src) {
-    Normed dst =
-        pixelsLike(src, name, outChannels, new Norm(context, norm, Activation.SILU, outChannels));
-    operations.add(new PointwiseOperation(context, name, src, dst));
+  private Normed pointwise(ConvNorm layer, Normed src) {
+    if (layer.kind() != ConvNorm.Kind.POINTWISE) {
+      throw new UnsupportedOperationException(
+          layer.conv() + ": dense convolutions are not in the training graph");
+    }
+    Normed dst = pixelsLike(src, layer);
+    operations.add(new PointwiseOperation(context, layer.conv(), src, dst));
     return dst;
   }
 
-  private Normed pixelsLike(Normed src, String name, long channels, Norm norm) {
+  private Normed pixelsLike(Normed src, ConvNorm layer) {
     Value raw = src.raw();
-    return new Normed(
-        new Value(name, context.dtype(), raw.size(0), raw.size(1), raw.size(2), channels), norm);
-  }
-
-  private Normed convolved(String name, String norm, Activation activation, ConvShape shape) {
-    Value raw =
+    Value dst =
         new Value(
-            name,
+            layer.conv(),
             context.dtype(),
-            shape.batch(),
-            shape.outHeight(),
-            shape.outWidth(),
-            shape.outChannels());
-    return new Normed(raw, new Norm(context, norm, activation, shape.outChannels()));
+            raw.size(0),
+            raw.size(1),
+            raw.size(2),
+            layer.outChannels());
+    return new Normed(dst, norm(layer));
   }
 
-  /** A square convolution over a value, padded as the network pads. */
-  static ConvShape convShape(
-      EfficientNet net, Value src, long outChannels, long kernel, long stride) {
-    return convShape(
-        net, src.size(0), src.size(1), src.size(2), src.size(3), outChannels, kernel, stride);
+  private Normed convolved(ConvNorm layer, ConvShape shape) {
+    return new Normed(Shapes.output(layer.conv(), context.dtype(), shape), norm(layer));
   }
 
-  static ConvShape convShape(
-      EfficientNet net,
-      long batch,
-      long height,
-      long width,
-      long inChannels,
-      long outChannels,
-      long kernel,
-      long stride) {
-    return switch (net.padding()) {
-      case SAME -> ConvShape.same(batch, height, width, inChannels, outChannels, kernel, stride);
-      case SYMMETRIC ->
-          ConvShape.symmetric(batch, height, width, inChannels, outChannels, kernel, stride);
-    };
+  private Norm norm(ConvNorm layer) {
+    return new Norm(context, layer.norm(), layer.activation(), layer.outChannels());
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Architecture;
 import io.fusewire.model.MemoryEstimate;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.OptimizerSettings;
@@ -11,7 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * An EfficientNet as a list of training steps: images, forward pass, loss, backward pass. Only raw
+ * A network as a list of training steps: images, forward pass, loss, backward pass. Only raw
  * convolution outputs, sums of residual blocks and per-channel numbers are ever written: BatchNorm,
  * activation and gate are applied on load. Of these sums every second one is kept, the others are
  * made again from what is kept.
@@ -33,7 +33,7 @@ public final class TrainingNetwork implements TrainingGraph {
   private Program program;
 
   private TrainingNetwork(Context context, ImageInput from, double labelSmoothing) {
-    EfficientNet net = context.net();
+    Architecture net = context.net();
     long batch = context.batch();
     int side = net.resolution();
     input = new Value("input", context.dtype(), batch, side, side, net.inputChannels());
@@ -79,7 +79,7 @@ public final class TrainingNetwork implements TrainingGraph {
    */
   public static TrainingNetwork open(
       Stream stream,
-      EfficientNet net,
+      Architecture net,
       long batch,
       DType dtype,
       ImageInput images,
@@ -119,7 +119,7 @@ public final class TrainingNetwork implements TrainingGraph {
    */
   public static MemoryEstimate estimate(
       Stream stream,
-      EfficientNet net,
+      Architecture net,
       long batch,
       DType dtype,
       ImageInput images,

@@ -1,87 +1,104 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.model;
 
-import java.util.ArrayList;
+import io.fusewire.ops.Activation;
 import java.util.List;
+import java.util.Optional;
 
 /**
- * One MBConv block of a scaled network: expand 1x1, depthwise, squeeze-and-excite, project 1x1,
- * residual.
- *
- * @param stage stage number from 0
- * @param index number within the stage from 0
- * @param kernel depthwise kernel, square, in pixels
- * @param stride depthwise stride in pixels
- * @param inChannels channels of the block's input
- * @param expandedChannels channels of the depthwise convolution
- * @param squeezedChannels channels inside squeeze-and-excite
- * @param outChannels channels of the block's output
- * @param dropConnect probability with which a sample's branch is dropped in training; only used
- *     with a residual
+ * One block of a network: convolutions one after the other, perhaps with squeeze-and-excite before
+ * the last, and perhaps a way round them whose result is added. Graphs, tables and file layouts are
+ * made from these facts alone; the kinds of blocks differ in how they come by them.
  */
-public record Block(
-    int stage,
-    int index,
-    int kernel,
-    int stride,
-    int inChannels,
-    int expandedChannels,
-    int squeezedChannels,
-    int outChannels,
-    double dropConnect) {
-  /** Share of a block's input channels that squeeze-and-excite squeezes to. */
-  private static final double SQUEEZE_RATIO = 0.25;
+public sealed interface Block permits MBConv, FusedMBConv, ResidualBlock {
 
-  /** The blocks of a scaled network, with a drop-connect rate that grows with depth. */
-  static List<Block> table(List<Stage> stages, Scaling scaling, double dropConnect) {
-    int total = stages.stream().mapToInt(stage -> scaling.repeats(stage.repeats())).sum();
-    List<Block> blocks = new ArrayList<>(total);
-    for (int s = 0; s < stages.size(); s++) {
-      Stage stage = stages.get(s);
-      int in = scaling.channels(stage.inChannels());
-      int out = scaling.channels(stage.outChannels());
-      for (int i = 0; i < scaling.repeats(stage.repeats()); i++) {
-        int blockIn = i == 0 ? in : out;
-        blocks.add(
-            new Block(
-                s,
-                i,
-                stage.kernel(),
-                i == 0 ? stage.stride() : 1,
-                blockIn,
-                blockIn * stage.expansion(),
-                Math.max(1, (int) (blockIn * SQUEEZE_RATIO)),
-                out,
-                dropConnect * blocks.size() / total));
-      }
-    }
-    return List.copyOf(blocks);
+  /**
+   * Stage the block belongs to.
+   *
+   * @return from 0
+   */
+  int stage();
+
+  /**
+   * Number within the stage.
+   *
+   * @return from 0
+   */
+  int index();
+
+  /**
+   * Prefix of the block's parameter names.
+   *
+   * @return such as {@code blocks.2.1} or {@code layer3.0}
+   */
+  String prefix();
+
+  /**
+   * Stride of the whole block.
+   *
+   * @return in pixels
+   */
+  int stride();
+
+  /**
+   * Channels of the block's input.
+   *
+   * @return channels
+   */
+  int inChannels();
+
+  /**
+   * Channels of the block's output.
+   *
+   * @return channels
+   */
+  int outChannels();
+
+  /**
+   * The convolutions of the main way.
+   *
+   * @return in order, at least one
+   */
+  List<ConvNorm> convolutions();
+
+  /**
+   * The gate on what the last convolution reads.
+   *
+   * @return empty if there is none
+   */
+  default Optional<Squeeze> squeeze() {
+    return Optional.empty();
   }
 
   /**
-   * Whether there is an expansion convolution.
+   * Whether what goes round the block is added to its result.
    *
-   * @return true unless the expansion is 1
+   * @return true for a residual block
    */
-  public boolean expands() {
-    return expandedChannels != inChannels;
+  boolean residual();
+
+  /**
+   * What is done on the way round.
+   *
+   * @return empty if the input itself is added, or if nothing is
+   */
+  default Optional<Shortcut> shortcut() {
+    return Optional.empty();
   }
 
   /**
-   * Whether the block's input is added to its output.
+   * Activation of the sum.
    *
-   * @return true when stride is 1 and the channels stay
+   * @return {@link Activation#IDENTITY} for none
    */
-  public boolean residual() {
-    return stride == 1 && inChannels == outChannels;
+  default Activation sumActivation() {
+    return Activation.IDENTITY;
   }
 
   /**
-   * Prefix of the block's parameter names in timm's scheme.
+   * Probability with which a sample's branch is dropped in training.
    *
-   * @return such as {@code blocks.2.1}
+   * @return only used with a residual
    */
-  public String prefix() {
-    return "blocks." + stage + "." + index;
-  }
+  double dropConnect();
 }

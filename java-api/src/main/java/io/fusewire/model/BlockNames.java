@@ -2,8 +2,8 @@
 package io.fusewire.model;
 
 /**
- * timm's names of one block's layers, without {@code .weight}. In a block without expansion {@code
- * conv_pw} and {@code bn1} are the projection and the depthwise BatchNorm.
+ * timm's names of one MBConv block's layers, without {@code .weight}. In a block without expansion
+ * {@code conv_pw} and {@code bn1} are the projection and the depthwise BatchNorm.
  */
 public record BlockNames(
     String expand,
@@ -21,7 +21,7 @@ public record BlockNames(
    * @param block the block
    * @return its layers' names
    */
-  public static BlockNames of(Block block) {
+  public static BlockNames of(MBConv block) {
     String p = block.prefix() + ".";
     if (block.expands()) {
       return new BlockNames(

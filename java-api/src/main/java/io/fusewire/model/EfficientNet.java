@@ -1,25 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.model;
 
+import io.fusewire.ops.Activation;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
- * The architecture of an EfficientNet (arXiv 1905.11946): a block table, scaled, with everything
- * that the ports of it do differently as a choice. Immutable; made by {@link #b0()} to {@link
- * #b7()} or {@link #builder(String)}. Holds no weights and needs no device.
+ * The architecture of an EfficientNet (arXiv 1905.11946), EfficientNet-Lite or EfficientNetV2
+ * (arXiv 2104.00298): a block table, scaled, with everything that the ports of it do differently as
+ * a choice. Immutable; made by {@link #b0()} to {@link #b7()}, {@link #byName} or {@link
+ * #builder(String)}. Holds no weights and needs no device.
  */
-public final class EfficientNet {
-  static final int STEM_CHANNELS = 32;
-  private static final int HEAD_CHANNELS = 1280;
+public final class EfficientNet extends Architecture {
+  private static final Map<String, Supplier<EfficientNetBuilder>> MODELS = new LinkedHashMap<>();
+
+  static {
+    MODELS.put("b0", EfficientNet::b0);
+    MODELS.put("b1", EfficientNet::b1);
+    MODELS.put("b2", EfficientNet::b2);
+    MODELS.put("b3", EfficientNet::b3);
+    MODELS.put("b4", EfficientNet::b4);
+    MODELS.put("b5", EfficientNet::b5);
+    MODELS.put("b6", EfficientNet::b6);
+    MODELS.put("b7", EfficientNet::b7);
+    MODELS.put("b8", () -> scaled("b8", 2.2, 3.6, 672, 0.5));
+    MODELS.put("l2", () -> scaled("l2", 4.3, 5.3, 800, 0.5));
+    MODELS.put("lite0", () -> lite("lite0", 1.0, 1.0, 224, 0.2));
+    MODELS.put("lite1", () -> lite("lite1", 1.0, 1.1, 240, 0.2));
+    MODELS.put("lite2", () -> lite("lite2", 1.1, 1.2, 260, 0.3));
+    MODELS.put("lite3", () -> lite("lite3", 1.2, 1.4, 280, 0.3));
+    MODELS.put("lite4", () -> lite("lite4", 1.4, 1.8, 300, 0.3));
+    MODELS.put("v2_s", () -> v2("v2_s", 24, Stage.V2_S, 384, 0.2));
+    MODELS.put("v2_m", () -> v2("v2_m", 24, Stage.V2_M, 480, 0.3));
+    MODELS.put("v2_l", () -> v2("v2_l", 32, Stage.V2_L, 480, 0.4));
+    MODELS.put("v2_b0", () -> v2b("v2_b0", 1.0, 1.0, 224, 0.2));
+    MODELS.put("v2_b1", () -> v2b("v2_b1", 1.0, 1.1, 240, 0.2));
+    MODELS.put("v2_b2", () -> v2b("v2_b2", 1.1, 1.2, 260, 0.3));
+    MODELS.put("v2_b3", () -> v2b("v2_b3", 1.2, 1.4, 300, 0.3));
+  }
 
   private final EfficientNetBuilder options;
+  private final List<ConvNorm> stem;
   private final List<Block> blocks;
+  private final ConvNorm head;
   private final Parameters parameters;
 
   EfficientNet(EfficientNetBuilder options) {
+    super(new EfficientNetBuilder(options));
     this.options = new EfficientNetBuilder(options);
-    this.blocks = Block.table(options.stages, options.scaling, options.dropConnect);
+    this.blocks = BlockTable.of(options);
+    Activation activation = options.activation;
+    this.stem =
+        List.of(
+            ConvNorm.dense(
+                "conv_stem",
+                "bn1",
+                3,
+                2,
+                options.inputChannels,
+                BlockTable.stem(options),
+                activation));
+    int last = blocks.get(blocks.size() - 1).outChannels();
+    this.head =
+        ConvNorm.dense("conv_head", "bn2", 1, 1, last, BlockTable.head(options), activation);
     this.parameters = Parameters.of(this);
   }
 
@@ -98,26 +145,33 @@ public final class EfficientNet {
   /**
    * A builder by name.
    *
-   * @param name {@code b0} to {@code b7}, in any case, with or without {@code efficientnet-} before
-   *     it
+   * @param name one of {@code b0} to {@code b8}, {@code l2}, {@code lite0} to {@code lite4}, {@code
+   *     v2_s}, {@code v2_m}, {@code v2_l}, {@code v2_b0} to {@code v2_b3}; in any case, and also
+   *     with what their ports put before it, as in {@code efficientnet-b0}, {@code
+   *     efficientnet_lite0}, {@code efficientnetv2_s} or {@code tf_efficientnetv2_b0}
    * @return a builder
    * @throws IllegalArgumentException if there is no such model; the message lists those there are
    */
   public static EfficientNetBuilder byName(String name) {
-    String key = name.toLowerCase(Locale.ROOT).replaceFirst("^efficientnet[-_]?", "");
-    return switch (key) {
-      case "b0" -> b0();
-      case "b1" -> b1();
-      case "b2" -> b2();
-      case "b3" -> b3();
-      case "b4" -> b4();
-      case "b5" -> b5();
-      case "b6" -> b6();
-      case "b7" -> b7();
-      default ->
-          throw new IllegalArgumentException(
-              "there is no model '" + name + "'; there are b0, b1, b2, b3, b4, b5, b6, b7");
-    };
+    Supplier<EfficientNetBuilder> model = MODELS.get(plain(name));
+    if (model == null) {
+      throw new IllegalArgumentException(
+          "there is no EfficientNet '%s'; there are %s"
+              .formatted(name, String.join(", ", modelNames())));
+    }
+    return model.get();
+  }
+
+  static List<String> modelNames() {
+    return List.copyOf(MODELS.keySet());
+  }
+
+  static boolean knows(String name) {
+    return MODELS.containsKey(plain(name));
+  }
+
+  private static String plain(String name) {
+    return key(name).replaceFirst("^(tf_)?efficientnet_?", "");
   }
 
   /**
@@ -139,22 +193,29 @@ public final class EfficientNet {
         .dropout(dropout);
   }
 
-  /**
-   * A builder that starts from this network's options.
-   *
-   * @return a builder; changing it does not change this network
-   */
-  public EfficientNetBuilder toBuilder() {
-    return new EfficientNetBuilder(options);
+  private static EfficientNetBuilder lite(
+      String name, double width, double depth, int resolution, double dropout) {
+    return scaled(name, width, depth, resolution, dropout)
+        .stages(Stage.LITE0)
+        .fixedEnds(true)
+        .activation(Activation.RELU6);
   }
 
-  /**
-   * Name in files and tables.
-   *
-   * @return such as {@code b0}
-   */
-  public String name() {
-    return options.name;
+  private static EfficientNetBuilder v2(
+      String name, int stem, List<Stage> stages, int resolution, double dropout) {
+    return scaled(name, 1, 1, resolution, dropout).stem(stem).stages(stages);
+  }
+
+  private static EfficientNetBuilder v2b(
+      String name, double width, double depth, int resolution, double dropout) {
+    return scaled(name, width, depth, resolution, dropout)
+        .scaling(new Scaling(width, depth, 0))
+        .stages(Stage.V2_B0);
+  }
+
+  @Override
+  public EfficientNetBuilder toBuilder() {
+    return new EfficientNetBuilder(options);
   }
 
   /**
@@ -176,21 +237,39 @@ public final class EfficientNet {
   }
 
   /**
-   * The scaled blocks.
+   * The options that a file keeps beside those of {@link Architecture}: the unscaled stem.
    *
-   * @return blocks, in order
+   * @return channels
    */
-  public List<Block> blocks() {
-    return blocks;
+  public int unscaledStemChannels() {
+    return options.stemChannels;
   }
 
   /**
-   * All parameters and running statistics with their places in one buffer.
+   * The unscaled head.
    *
-   * @return the parameters
+   * @return channels
    */
-  public Parameters parameters() {
-    return parameters;
+  public int unscaledHeadChannels() {
+    return options.headChannels;
+  }
+
+  /**
+   * Whether stem, head and the repeats of the first and last stage are not scaled.
+   *
+   * @return true for EfficientNet-Lite
+   */
+  public boolean fixedEnds() {
+    return options.fixedEnds;
+  }
+
+  /**
+   * Activation after every convolution but those that end a block with a projection.
+   *
+   * @return SiLU, or ReLU6 for EfficientNet-Lite
+   */
+  public Activation activation() {
+    return options.activation;
   }
 
   /**
@@ -199,7 +278,7 @@ public final class EfficientNet {
    * @return scaled channels
    */
   public int stemChannels() {
-    return options.scaling.channels(STEM_CHANNELS);
+    return stem.get(0).outChannels();
   }
 
   /**
@@ -208,117 +287,49 @@ public final class EfficientNet {
    * @return scaled channels
    */
   public int headChannels() {
-    return options.scaling.channels(HEAD_CHANNELS);
+    return head.outChannels();
   }
 
-  /**
-   * Height and width of the input images.
-   *
-   * @return pixels
-   */
-  public int resolution() {
-    return options.resolution;
-  }
-
-  /**
-   * Number of classes.
-   *
-   * @return at least 1
-   */
-  public int classes() {
-    return options.classes;
-  }
-
-  /**
-   * Channels of the input images.
-   *
-   * @return 1 to 4
-   */
-  public int inputChannels() {
-    return options.inputChannels;
-  }
-
-  /**
-   * Dropout before the classifier.
-   *
-   * @return probability of dropping a feature
-   */
-  public double dropout() {
-    return options.dropout;
-  }
-
-  /**
-   * Dropout samples of the head (arXiv 1905.09788).
-   *
-   * @return at least 1; 1 is ordinary dropout
-   */
-  public int samples() {
-    return options.samples;
-  }
-
-  /**
-   * Whether the head averages the samples' logits instead of their losses.
-   *
-   * @return true for averaged logits
-   */
-  public boolean averageLogits() {
-    return options.averageLogits;
-  }
-
-  /**
-   * Drop-connect rate that the last block would approach; block i of n has rate * i / n.
-   *
-   * @return a probability
-   */
-  public double dropConnect() {
-    return options.dropConnect;
-  }
-
-  /**
-   * Whether squeeze-and-excite has ReLU inside, as in its paper, instead of SiLU.
-   *
-   * @return true for ReLU
-   */
+  @Override
   public boolean squeezeRelu() {
     return options.squeezeRelu;
   }
 
-  /**
-   * How convolutions pad.
-   *
-   * @return the padding
-   */
-  public Padding padding() {
-    return options.padding;
-  }
-
-  /**
-   * Epsilon of every BatchNorm.
-   *
-   * @return added to the variance
-   */
-  public double batchNormEpsilon() {
-    return options.batchNormEpsilon;
-  }
-
-  /**
-   * Momentum of every BatchNorm in PyTorch's sense.
-   *
-   * @return the weight of the newest batch in the running statistics
-   */
-  public double batchNormMomentum() {
-    return options.batchNormMomentum;
+  @Override
+  public List<ConvNorm> stem() {
+    return stem;
   }
 
   @Override
-  public String toString() {
-    return "EfficientNet-%s (%d classes, %dx%dx%d, %s)"
-        .formatted(
-            name().toUpperCase(Locale.ROOT),
-            classes(),
-            resolution(),
-            resolution(),
-            inputChannels(),
-            padding());
+  public boolean stemPool() {
+    return false;
+  }
+
+  @Override
+  public List<Block> blocks() {
+    return blocks;
+  }
+
+  @Override
+  public Optional<ConvNorm> head() {
+    return Optional.of(head);
+  }
+
+  @Override
+  public String classifier() {
+    return "classifier";
+  }
+
+  @Override
+  public Parameters parameters() {
+    return parameters;
+  }
+
+  @Override
+  public String title() {
+    String name = name().toUpperCase(Locale.ROOT);
+    return name.startsWith("V2_")
+        ? "EfficientNetV2-" + name.substring(3)
+        : "EfficientNet-" + name.replace("LITE", "Lite");
   }
 }

@@ -3,11 +3,11 @@ package io.fusewire.model;
 
 import io.fusewire.model.Parameter.Kind;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
+import java.util.Set;
 import java.util.function.Predicate;
 
 /**
@@ -19,18 +19,19 @@ import java.util.function.Predicate;
 public final class Parameters {
   private static final int ALIGNMENT = 16;
 
-  /**
-   * The official bound of the classifier's initial values, 1/sqrt(classes), was made for this many.
-   * With ten it would give logits so large that the first hundreds of steps only shrink them.
-   */
-  private static final int OFFICIAL_CLASSES = 1000;
-
   private final Map<String, Parameter> byName = new LinkedHashMap<>();
   private final long trainedElements;
   private final long elements;
   private final long trainedCount;
+  private final String classifier;
+  private final Initial initial;
+  private final Set<String> zeroNorms;
 
-  private Parameters(List<Parameter> unplaced) {
+  private Parameters(
+      List<Parameter> unplaced, String classifier, Initial initial, Set<String> zeroNorms) {
+    this.classifier = classifier;
+    this.initial = initial;
+    this.zeroNorms = Set.copyOf(zeroNorms);
     long offset = 0;
     long counted = 0;
     for (Parameter parameter : unplaced) {
@@ -57,42 +58,49 @@ public final class Parameters {
     return (offset + placed.count() + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   }
 
-  /** Lists a network's tensors in timm's order and names. */
-  static Parameters of(EfficientNet net) {
+  /** Lists a network's tensors in the order in which images meet them. */
+  static Parameters of(Architecture net) {
     List<Parameter> list = new ArrayList<>();
-    add(list, "conv_stem.weight", Kind.CONVOLUTION, net.stemChannels(), net.inputChannels(), 3, 3);
-    addNorm(list, "bn1", net.stemChannels());
+    Set<String> zeroNorms = new HashSet<>();
+    Initial initial = Initial.of(net);
+    net.stem().forEach(layer -> add(list, layer));
     for (Block block : net.blocks()) {
-      BlockNames names = BlockNames.of(block);
-      int expanded = block.expandedChannels();
-      if (block.expands()) {
-        add(list, names.expand() + ".weight", Kind.POINTWISE, expanded, block.inChannels(), 1, 1);
-        addNorm(list, names.expandNorm(), expanded);
+      List<ConvNorm> layers = block.convolutions();
+      int last = layers.size() - 1;
+      layers.subList(0, last).forEach(layer -> add(list, layer));
+      block.squeeze().ifPresent(squeeze -> add(list, squeeze));
+      add(list, layers.get(last));
+      block.shortcut().ifPresent(shortcut -> add(list, shortcut.conv()));
+      if (initial == Initial.FASTAI) {
+        zeroNorms.add(layers.get(last).norm() + ".weight");
       }
-      add(
-          list,
-          names.depthwise() + ".weight",
-          Kind.DEPTHWISE,
-          expanded,
-          1,
-          block.kernel(),
-          block.kernel());
-      addNorm(list, names.depthwiseNorm(), expanded);
-      int squeezed = block.squeezedChannels();
-      add(list, names.reduce() + ".weight", Kind.POINTWISE, squeezed, expanded, 1, 1);
-      add(list, names.reduce() + ".bias", Kind.BIAS, squeezed);
-      add(list, names.excite() + ".weight", Kind.POINTWISE, expanded, squeezed, 1, 1);
-      add(list, names.excite() + ".bias", Kind.BIAS, expanded);
-      add(list, names.project() + ".weight", Kind.POINTWISE, block.outChannels(), expanded, 1, 1);
-      addNorm(list, names.projectNorm(), block.outChannels());
     }
-    int features = net.headChannels();
-    int last = net.blocks().get(net.blocks().size() - 1).outChannels();
-    add(list, "conv_head.weight", Kind.POINTWISE, features, last, 1, 1);
-    addNorm(list, "bn2", features);
-    add(list, "classifier.weight", Kind.CLASSIFIER, net.classes(), features);
-    add(list, "classifier.bias", Kind.CLASSIFIER_BIAS, net.classes());
-    return new Parameters(list);
+    net.head().ifPresent(layer -> add(list, layer));
+    add(list, net.classifier() + ".weight", Kind.CLASSIFIER, net.classes(), net.features());
+    add(list, net.classifier() + ".bias", Kind.CLASSIFIER_BIAS, net.classes());
+    return new Parameters(list, net.classifier(), initial, zeroNorms);
+  }
+
+  private static void add(List<Parameter> list, ConvNorm layer) {
+    Kind kind =
+        switch (layer.kind()) {
+          case DENSE -> Kind.CONVOLUTION;
+          case DEPTHWISE -> Kind.DEPTHWISE;
+          case POINTWISE -> Kind.POINTWISE;
+        };
+    int in = layer.kind() == ConvNorm.Kind.DEPTHWISE ? 1 : layer.inChannels();
+    int kernel = layer.kernel();
+    add(list, layer.conv() + ".weight", kind, layer.outChannels(), in, kernel, kernel);
+    addNorm(list, layer.norm(), layer.outChannels());
+  }
+
+  private static void add(List<Parameter> list, Squeeze squeeze) {
+    int channels = squeeze.channels();
+    int squeezed = squeeze.squeezed();
+    add(list, squeeze.reduce() + ".weight", Kind.POINTWISE, squeezed, channels, 1, 1);
+    add(list, squeeze.reduce() + ".bias", Kind.BIAS, squeezed);
+    add(list, squeeze.expand() + ".weight", Kind.POINTWISE, channels, squeezed, 1, 1);
+    add(list, squeeze.expand() + ".bias", Kind.BIAS, channels);
   }
 
   private static void addNorm(List<Parameter> list, String name, int channels) {
@@ -113,7 +121,8 @@ public final class Parameters {
    * @return they alone, in the same order
    */
   public Parameters only(Predicate<Parameter> which) {
-    return new Parameters(byName.values().stream().filter(which).toList());
+    return new Parameters(
+        byName.values().stream().filter(which).toList(), classifier, initial, zeroNorms);
   }
 
   /**
@@ -128,7 +137,7 @@ public final class Parameters {
   /**
    * Finds a tensor.
    *
-   * @param name timm's name
+   * @param name the name that files have
    * @return the tensor
    * @throws IllegalArgumentException if the network has none of that name
    */
@@ -169,40 +178,29 @@ public final class Parameters {
   }
 
   /**
-   * Initial values: convolutions N(0, sqrt(2/(k*k*out))) where a depthwise convolution's "out" is
-   * 1, the classifier U(-1/sqrt(classes), 1/sqrt(classes)) with classes at least 1000, BatchNorm 1
-   * and 0, running statistics 0 and 1, biases 0 (the official implementation's choice, but for the
-   * classifier of fewer classes).
+   * Initial values, drawn as the network's family does.
+   *
+   * <ul>
+   *   <li>EfficientNet: convolutions N(0, sqrt(2/(k*k*out))) where a depthwise convolution's "out"
+   *       is 1, the classifier U(-1/sqrt(classes), 1/sqrt(classes)) with classes at least 1000 (the
+   *       official implementation's choice, but for the classifier of fewer classes)
+   *   <li>ResNet: convolutions N(0, sqrt(2/(k*k*out))), the classifier and its bias
+   *       U(-1/sqrt(features), 1/sqrt(features)), as torchvision has it
+   *   <li>XResNet: convolutions and classifier N(0, sqrt(2/(k*k*in))), and 0 for the factors of the
+   *       BatchNorm that ends a block's branch, as fastai has it
+   * </ul>
+   *
+   * BatchNorm is 1 and 0, running statistics 0 and 1, biases 0 where nothing else is said.
    *
    * @param seed the same seed gives the same values, on every machine
    * @return the whole buffer in the kernels' layouts
    */
   public float[] initialValues(long seed) {
     float[] values = new float[Math.toIntExact(elements)];
+    Parameter weight = byName.get(classifier + ".weight");
     int number = 0;
     for (Parameter parameter : byName.values()) {
-      // java.util.Random, because its gaussian is specified to the bit and the same in every JDK.
-      Random random = new Random(seed * 0x9E3779B97F4A7C15L + number++);
-      int from = Math.toIntExact(parameter.offset());
-      int to = from + Math.toIntExact(parameter.count());
-      List<Integer> shape = parameter.shape();
-      switch (parameter.kind()) {
-        case CONVOLUTION, DEPTHWISE, POINTWISE -> {
-          int out = parameter.kind() == Kind.DEPTHWISE ? 1 : shape.get(0);
-          double deviation = Math.sqrt(2.0 / (shape.get(2) * shape.get(3) * out));
-          for (int i = from; i < to; i++) {
-            values[i] = (float) (random.nextGaussian() * deviation);
-          }
-        }
-        case CLASSIFIER -> {
-          double bound = 1 / Math.sqrt(Math.max(shape.get(0), OFFICIAL_CLASSES));
-          for (int i = from; i < to; i++) {
-            values[i] = (float) ((2 * random.nextDouble() - 1) * bound);
-          }
-        }
-        case NORM_WEIGHT, RUNNING_VARIANCE -> Arrays.fill(values, from, to, 1f);
-        default -> {}
-      }
+      initial.fill(parameter, weight, zeroNorms, seed * 0x9E3779B97F4A7C15L + number++, values);
     }
     return values;
   }

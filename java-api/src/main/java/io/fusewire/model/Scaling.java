@@ -3,29 +3,48 @@ package io.fusewire.model;
 
 /**
  * Compound scaling of width and depth (arXiv 1905.11946, section 3.3; rounding as in the official
- * implementation).
+ * implementations).
  *
  * @param width factor on every channel count, above 0
  * @param depth factor on every stage's repeats, above 0
+ * @param roundLimit share of the scaled channels that rounding to a multiple of 8 must leave, 0 to
+ *     1; the next multiple is taken where it would leave less
  */
-public record Scaling(double width, double depth) {
+public record Scaling(double width, double depth, double roundLimit) {
   private static final int DIVISOR = 8;
+
+  /** Of EfficientNet and EfficientNet-Lite; EfficientNetV2 has 0. */
+  private static final double ROUND_LIMIT = 0.9;
 
   /**
    * Refuses factors that are not positive numbers.
    *
    * @param width factor on every channel count, above 0
    * @param depth factor on every stage's repeats, above 0
+   * @param roundLimit share of the scaled channels that rounding must leave, 0 to 1
    */
   public Scaling {
     if (!(width > 0 && width <= 16 && depth > 0 && depth <= 16)) {
       throw new IllegalArgumentException(
           "width and depth factors are above 0 and at most 16, not " + width + " and " + depth);
     }
+    if (!(roundLimit >= 0 && roundLimit <= 1)) {
+      throw new IllegalArgumentException("a rounding limit lies from 0 to 1, not at " + roundLimit);
+    }
   }
 
   /**
-   * Scales a channel count and rounds it to a multiple of 8, never losing more than a tenth.
+   * The scaling of the first EfficientNets, whose rounding never loses more than a tenth.
+   *
+   * @param width factor on every channel count, above 0
+   * @param depth factor on every stage's repeats, above 0
+   */
+  public Scaling(double width, double depth) {
+    this(width, depth, ROUND_LIMIT);
+  }
+
+  /**
+   * Scales a channel count and rounds it to a multiple of 8.
    *
    * @param channels channels of the unscaled network
    * @return channels of the scaled one
@@ -36,7 +55,7 @@ public record Scaling(double width, double depth) {
     }
     double scaled = channels * width;
     int rounded = Math.max(DIVISOR, (int) (scaled + DIVISOR / 2.0) / DIVISOR * DIVISOR);
-    return rounded < 0.9 * scaled ? rounded + DIVISOR : rounded;
+    return rounded < roundLimit * scaled ? rounded + DIVISOR : rounded;
   }
 
   /**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.train;
 
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Architecture;
 import io.fusewire.model.Parameter;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -31,7 +31,7 @@ record InitialWeights(float[] values, String message) {
    *     superfluous or of another shape; the message lists them
    */
   static InitialWeights fit(
-      ModelFile source, String name, EfficientNet net, List<String> classNames, float[] random) {
+      ModelFile source, String name, Architecture net, List<String> classNames, float[] random) {
     Map<String, Parameter> there = new HashMap<>();
     source.network().parameters().all().forEach(p -> there.put(p.name(), p));
     String newClassifier = newClassifier(source, net, classNames);
@@ -83,7 +83,7 @@ record InitialWeights(float[] values, String message) {
   }
 
   /** Why the classifier cannot be taken over; "" if it can. */
-  private static String newClassifier(ModelFile source, EfficientNet net, List<String> classNames) {
+  private static String newClassifier(ModelFile source, Architecture net, List<String> classNames) {
     int has = source.network().classes();
     if (has != net.classes()) {
       return "it has %d classes, %d are needed".formatted(has, net.classes());

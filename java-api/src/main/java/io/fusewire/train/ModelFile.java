@@ -4,7 +4,7 @@ package io.fusewire.train;
 import io.fusewire.io.FileFormatException;
 import io.fusewire.io.SafeTensors;
 import io.fusewire.io.SafeTensorsWriter;
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Architecture;
 import io.fusewire.model.Parameter;
 import io.fusewire.model.Preprocessing;
 import java.io.IOException;
@@ -21,12 +21,12 @@ import java.util.Map;
  * @param classNames names of the classes in the order of the outputs
  * @param preprocessing what is done to an image first
  * @param weights all parameters and running statistics in the kernels' layouts, placed by {@link
- *     EfficientNet#parameters()}
+ *     Architecture#parameters()}
  * @param metadata everything the file says about itself
  */
 @SuppressWarnings("ArrayRecordComponent") // millions of weights, which nobody compares
 public record ModelFile(
-    EfficientNet network,
+    Architecture network,
     List<String> classNames,
     Preprocessing preprocessing,
     float[] weights,
@@ -40,7 +40,7 @@ public record ModelFile(
    * @param classNames names of the classes in the order of the outputs
    * @param preprocessing what is done to an image first
    * @param weights all parameters and running statistics in the kernels' layouts, placed by {@link
-   *     EfficientNet#parameters()}
+   *     Architecture#parameters()}
    * @param metadata everything the file says about itself
    */
   public ModelFile {
@@ -65,7 +65,7 @@ public record ModelFile(
             "is not a Fusewire model (its metadata has format '%s', not '%s')"
                 .formatted(metadata.get("format"), FORMAT));
       }
-      EfficientNet net;
+      Architecture net;
       Preprocessing preprocessing;
       List<String> names;
       try {

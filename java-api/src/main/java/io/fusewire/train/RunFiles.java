@@ -65,8 +65,8 @@ final class RunFiles {
     String title =
         String.format(
             Locale.ROOT,
-            "EfficientNet-%s on %s: %.2f %% after %d epochs",
-            plan.net.name().toUpperCase(Locale.ROOT),
+            "%s on %s: %.2f %% after %d epochs",
+            plan.net.title(),
             plan.split.name(),
             100 * epochs.get(epochs.size() - 1).evaluationAccuracy(),
             epochs.size());

@@ -6,8 +6,8 @@ import io.fusewire.data.Framing;
 import io.fusewire.data.Split;
 import io.fusewire.graph.HeadTrainingNetwork;
 import io.fusewire.graph.ImageInput;
-import io.fusewire.model.EfficientNet;
-import io.fusewire.model.EfficientNetBuilder;
+import io.fusewire.model.Architecture;
+import io.fusewire.model.ArchitectureBuilder;
 import io.fusewire.model.Interpolation;
 import io.fusewire.model.Parameters;
 import io.fusewire.model.Preprocessing;
@@ -35,7 +35,7 @@ final class RunPlan {
 
   final TrainChoices choices;
   final Split split;
-  final EfficientNet net;
+  final Architecture net;
   final Preprocessing preprocessing;
   final ImageInput trainInput;
   final int[] trainImages;
@@ -65,7 +65,7 @@ final class RunPlan {
     }
     choices.model = start.net().name();
     choices.padding = choices.padding == null ? start.net().padding() : choices.padding;
-    EfficientNetBuilder builder =
+    ArchitectureBuilder<?> builder =
         start.net().toBuilder()
             .resolution(choices.resolution)
             .classes(choices.classes)
@@ -73,7 +73,7 @@ final class RunPlan {
             .samples(choices.samples)
             .averageLogits(choices.averageLogits)
             .padding(choices.padding);
-    EfficientNet published = builder.build();
+    Architecture published = builder.build();
     boolean brief = choices.epochs < SHORT_RUN_EPOCHS;
     choices.dropout = choices.dropout < 0 ? published.dropout() : choices.dropout;
     choices.dropConnect = choose(choices.dropConnect, brief ? 0 : published.dropConnect());

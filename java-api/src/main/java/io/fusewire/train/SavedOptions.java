@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.train;
 
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Architecture;
 import io.fusewire.model.Padding;
 import io.fusewire.ops.DType;
 import java.util.LinkedHashMap;
@@ -73,7 +73,7 @@ final class SavedOptions {
   /** A model has many names; a checkpoint's may also be a name that only a file gave it. */
   private static String plainName(String model) {
     try {
-      return model.isEmpty() ? "" : EfficientNet.byName(model).build().name();
+      return model.isEmpty() ? "" : Architecture.byName(model).build().name();
     } catch (IllegalArgumentException e) {
       return model;
     }

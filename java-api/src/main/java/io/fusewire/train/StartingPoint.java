@@ -2,6 +2,7 @@
 package io.fusewire.train;
 
 import io.fusewire.io.FileFormatException;
+import io.fusewire.model.Architecture;
 import io.fusewire.model.EfficientNet;
 import io.fusewire.model.Preprocessing;
 import java.io.IOException;
@@ -16,7 +17,7 @@ import java.util.function.BiConsumer;
  * @param preprocessing what its weights expect of images; null if nothing is known
  * @param weights a model to take the weights from; null if they are random or a checkpoint's
  */
-record StartingPoint(EfficientNet net, Preprocessing preprocessing, ModelFile weights) {
+record StartingPoint(Architecture net, Preprocessing preprocessing, ModelFile weights) {
   private static final String PREFIX = "network.";
 
   /**
@@ -34,8 +35,8 @@ record StartingPoint(EfficientNet net, Preprocessing preprocessing, ModelFile we
         throw new FileFormatException(checkpoint, "has unusable metadata: " + e.getMessage(), e);
       }
     }
-    EfficientNet named =
-        choices.model.isEmpty() ? null : EfficientNet.byName(choices.model).build();
+    Architecture named =
+        choices.model.isEmpty() ? null : Architecture.byName(choices.model).build();
     if (resumed != null || choices.init.isEmpty()) {
       return new StartingPoint(named == null ? EfficientNet.b0().build() : named, null, null);
     }
@@ -45,7 +46,7 @@ record StartingPoint(EfficientNet net, Preprocessing preprocessing, ModelFile we
       return new StartingPoint(weights.network(), weights.preprocessing(), weights);
     }
     // What a name does not say is the weights' own.
-    EfficientNet like = weights.network();
+    Architecture like = weights.network();
     named =
         named.toBuilder()
             .padding(like.padding())

@@ -189,7 +189,7 @@ public final class TrainConfig {
 
   /**
    * How convolutions pad; without a choice as the initial weights expect it or, if there are none,
-   * as TensorFlow does.
+   * as the model's family does.
    *
    * @param padding the padding
    * @return this

@@ -21,7 +21,6 @@ import java.io.InterruptedIOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
 
@@ -179,7 +178,7 @@ final class TrainingRun implements AutoCloseable {
     MemoryEstimate estimate = MemoryCheck.estimate(stream, plan, choices.batch);
     listener.started(
         new ProgressListener.Start(
-            "EfficientNet-" + plan.net.name().toUpperCase(Locale.ROOT),
+            plan.net.title(),
             stream.device().description(),
             plan.trainImages.length,
             plan.split.evaluation().size(),

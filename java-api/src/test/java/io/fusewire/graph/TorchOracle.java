@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
+import io.fusewire.model.Architecture;
 import io.fusewire.model.Block;
-import io.fusewire.model.BlockNames;
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.ConvNorm;
 import io.fusewire.model.Parameter;
+import io.fusewire.model.Shortcut;
+import io.fusewire.model.Squeeze;
+import io.fusewire.ops.Activation;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -17,14 +21,15 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * EfficientNet in libtorch, in double, with its gradients by libtorch's autograd: what ours is
- * compared with.
+ * Any of our networks in libtorch, in double, with its gradients by libtorch's autograd: what ours
+ * is compared with.
  */
 final class TorchOracle {
   private static final long[] ONE = {1, 1};
+  private static final long[] TWO = {2, 2};
   private static final long[] PIXELS = {2, 3};
 
-  private final EfficientNet net;
+  private final Architecture net;
   private final Map<String, Tensor> tensors = new HashMap<>();
 
   /**
@@ -32,7 +37,7 @@ final class TorchOracle {
    *
    * @param values a network's buffer in the kernels' layouts
    */
-  TorchOracle(EfficientNet net, float[] values) {
+  TorchOracle(Architecture net, float[] values) {
     this.net = net;
     for (Parameter parameter : net.parameters().all()) {
       int from = (int) parameter.offset();
@@ -139,37 +144,72 @@ final class TorchOracle {
   private Tensor classify(Tensor pooled) {
     return torch.linear(
         pooled,
-        tensors.get("classifier.weight"),
-        new TensorOptional(tensors.get("classifier.bias")));
+        tensors.get(net.classifier() + ".weight"),
+        new TensorOptional(tensors.get(net.classifier() + ".bias")));
   }
 
   private Tensor features(Tensor images, boolean training, BranchMask masks) {
-    Tensor x = torch.silu(norm(convolve(images, "conv_stem", 3, 2, 1), "bn1", training));
+    Tensor x = images;
+    for (ConvNorm layer : net.stem()) {
+      x = layer(x, layer, training);
+    }
+    if (net.stemPool()) {
+      x = torch.max_pool2d(x, new long[] {3, 3}, TWO, ONE, ONE, false);
+    }
     List<Block> blocks = net.blocks();
     for (int b = 0; b < blocks.size(); b++) {
       x = block(x, blocks.get(b), training, masks.of(b));
     }
-    x = torch.silu(norm(convolve(x, "conv_head", 1, 1, 1), "bn2", training));
+    if (net.head().isPresent()) {
+      x = layer(x, net.head().get(), training);
+    }
     return torch.mean(x, PIXELS, false, new ScalarTypeOptional());
   }
 
   private Tensor block(Tensor input, Block block, boolean training, double[] mask) {
-    BlockNames names = BlockNames.of(block);
+    List<ConvNorm> layers = block.convolutions();
     Tensor x = input;
-    if (block.expands()) {
-      x = torch.silu(norm(convolve(x, names.expand(), 1, 1, 1), names.expandNorm(), training));
+    for (int i = 0; i < layers.size(); i++) {
+      if (i == layers.size() - 1 && block.squeeze().isPresent()) {
+        x = gated(x, block.squeeze().get());
+      }
+      x = layer(x, layers.get(i), training);
     }
-    x = convolve(x, names.depthwise(), block.kernel(), block.stride(), block.expandedChannels());
-    x = torch.silu(norm(x, names.depthwiseNorm(), training));
-    Tensor squeezed = biased(torch.mean(x, PIXELS, true, new ScalarTypeOptional()), names.reduce());
-    squeezed = net.squeezeRelu() ? torch.relu(squeezed) : torch.silu(squeezed);
-    x = torch.mul(x, torch.sigmoid(biased(squeezed, names.excite())));
-    x = norm(convolve(x, names.project(), 1, 1, 1), names.projectNorm(), training);
     if (!block.residual()) {
       return x;
     }
-    return torch.add(
-        mask == null ? x : torch.mul(x, torch.tensor(mask).view(mask.length, 1, 1, 1)), input);
+    Tensor skip = input;
+    if (block.shortcut().isPresent()) {
+      Shortcut shortcut = block.shortcut().get();
+      if (shortcut.averagePool()) {
+        skip = torch.avg_pool2d(skip, TWO, TWO, new long[2], true, false, new LongOptional());
+      }
+      skip = layer(skip, shortcut.conv(), training);
+    }
+    Tensor branch = mask == null ? x : torch.mul(x, torch.tensor(mask).view(mask.length, 1, 1, 1));
+    return activate(torch.add(branch, skip), block.sumActivation());
+  }
+
+  private Tensor gated(Tensor x, Squeeze squeeze) {
+    Tensor squeezed =
+        biased(torch.mean(x, PIXELS, true, new ScalarTypeOptional()), squeeze.reduce());
+    squeezed = net.squeezeRelu() ? torch.relu(squeezed) : torch.silu(squeezed);
+    return torch.mul(x, torch.sigmoid(biased(squeezed, squeeze.expand())));
+  }
+
+  private Tensor layer(Tensor x, ConvNorm layer, boolean training) {
+    long groups = layer.kind() == ConvNorm.Kind.DEPTHWISE ? layer.inChannels() : 1;
+    Tensor raw = convolve(x, layer.conv(), layer.kernel(), layer.stride(), groups);
+    return activate(norm(raw, layer.norm(), training), layer.activation());
+  }
+
+  private static Tensor activate(Tensor x, Activation activation) {
+    return switch (activation) {
+      case IDENTITY -> x;
+      case SILU -> torch.silu(x);
+      case RELU -> torch.relu(x);
+      case RELU6 -> torch.relu6(x);
+    };
   }
 
   private Tensor convolve(Tensor x, String name, long kernel, long stride, long groups) {

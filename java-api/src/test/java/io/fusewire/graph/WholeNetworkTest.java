@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fusewire.model.Architecture;
 import io.fusewire.model.EfficientNet;
 import io.fusewire.model.Padding;
 import io.fusewire.model.Parameter;
@@ -45,7 +46,7 @@ class WholeNetworkTest {
   }
 
   /** Initial values with everything that starts as 0 or 1 moved away from there. */
-  static float[] values(EfficientNet net) {
+  static float[] values(Architecture net) {
     float[] values = net.parameters().initialValues(5);
     Random random = new Random(6);
     for (Parameter parameter : net.parameters().all()) {
@@ -62,7 +63,7 @@ class WholeNetworkTest {
     return values;
   }
 
-  private static float[] images(EfficientNet net, int batch) {
+  private static float[] images(Architecture net, int batch) {
     Random random = new Random(7);
     float[] images = new float[batch * net.resolution() * net.resolution() * net.inputChannels()];
     for (int i = 0; i < images.length; i++) {
@@ -100,7 +101,7 @@ class WholeNetworkTest {
   }
 
   /** The random choices of ours, made again from the generator's numbers. */
-  private static TorchOracle.Masks masks(EfficientNet net, Stream stream, int batch, int step) {
+  private static TorchOracle.Masks masks(Architecture net, Stream stream, int batch, int step) {
     return new TorchOracle.Masks() {
       private double[] uniform(int sample, int layer, int count, double rate) {
         try (Tensor numbers = Tensor.allocate(stream.device(), DType.F32, count)) {
@@ -124,13 +125,13 @@ class WholeNetworkTest {
       public double[] features(int sample) {
         return net.dropout() == 0
             ? null
-            : uniform(sample, 1, batch * net.headChannels(), net.dropout());
+            : uniform(sample, 1, batch * net.features(), net.dropout());
       }
     };
   }
 
   private static void compareTraining(
-      Device device, EfficientNet net, int batch, double tolerance) {
+      Device device, Architecture net, int batch, double tolerance) {
     float[] values = values(net);
     float[] images = images(net, batch);
     int[] labels = new int[batch];

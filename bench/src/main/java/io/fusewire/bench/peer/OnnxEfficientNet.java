@@ -5,7 +5,7 @@ import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
-import io.fusewire.model.Block;
+import io.fusewire.model.MBConv;
 import java.nio.FloatBuffer;
 import java.util.List;
 import java.util.Map;
@@ -32,8 +32,7 @@ public final class OnnxEfficientNet implements AutoCloseable {
    * @param threads intra-operation threads
    * @throws OrtException if ONNX Runtime refuses the graph
    */
-  public OnnxEfficientNet(Architecture net, long batch, long size, int threads)
-      throws OrtException {
+  public OnnxEfficientNet(PeerNetwork net, long batch, long size, int threads) throws OrtException {
     this.shape = new long[] {batch, 3, size, size};
     try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
       options.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
@@ -67,17 +66,17 @@ public final class OnnxEfficientNet implements AutoCloseable {
 
   /** Builds the graph. */
   private static final class Graph {
-    private final Architecture net;
+    private final PeerNetwork net;
     private final OnnxWriter writer = new OnnxWriter();
 
-    Graph(Architecture net) {
+    Graph(PeerNetwork net) {
       this.net = net;
     }
 
     byte[] build(long[] inputShape) {
       String x = silu(normal(conv(INPUT, "conv_stem", net.stemChannels(), 3, 3, 2, 1), "bn1"));
       int channels = net.stemChannels();
-      for (Block block : net.blocks()) {
+      for (MBConv block : net.blocks()) {
         x = block(x, block);
         channels = block.outChannels();
       }
@@ -93,8 +92,8 @@ public final class OnnxEfficientNet implements AutoCloseable {
       return writer.model(INPUT, inputShape, x, new long[] {inputShape[0], net.classes()});
     }
 
-    private String block(String input, Block block) {
-      Architecture.BlockNames names = Architecture.BlockNames.of(block);
+    private String block(String input, MBConv block) {
+      PeerNetwork.BlockNames names = PeerNetwork.BlockNames.of(block);
       int expanded = block.expandedChannels();
       String x = input;
       if (block.expands()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench.peer;
 
-import io.fusewire.model.Block;
+import io.fusewire.model.MBConv;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
@@ -19,7 +19,7 @@ public final class TorchEfficientNet {
   private static final long[] ONE = {1, 1};
   private static final long[] PIXELS = {2, 3};
 
-  private final Architecture net;
+  private final PeerNetwork net;
   private final Map<String, Tensor> parameters = new LinkedHashMap<>();
   private final Map<String, Tensor> buffers = new LinkedHashMap<>();
   private final TensorOptional none = new TensorOptional();
@@ -32,15 +32,15 @@ public final class TorchEfficientNet {
    * @param momentum of the running statistics, in PyTorch's sense
    * @param threads intra-operation threads, for the whole process
    */
-  public TorchEfficientNet(Architecture net, double momentum, int threads) {
+  public TorchEfficientNet(PeerNetwork net, double momentum, int threads) {
     this.net = net;
     this.momentum = momentum;
     LibtorchThreads.set(threads);
     convolution("conv_stem", net.stemChannels(), 3, 3);
     norm("bn1", net.stemChannels());
     int last = net.stemChannels();
-    for (Block block : net.blocks()) {
-      Architecture.BlockNames names = Architecture.BlockNames.of(block);
+    for (MBConv block : net.blocks()) {
+      PeerNetwork.BlockNames names = PeerNetwork.BlockNames.of(block);
       int expanded = block.expandedChannels();
       if (block.expands()) {
         convolution(names.expand(), expanded, block.inChannels(), 1);
@@ -174,7 +174,7 @@ public final class TorchEfficientNet {
   private Tensor forward(Tensor images, boolean training) {
     Tensor x = convolve(images, "conv_stem", 3, 2, 1);
     x = torch.silu_(normalise(x, "bn1", training));
-    for (Block block : net.blocks()) {
+    for (MBConv block : net.blocks()) {
       x = block(x, block, training);
     }
     x = torch.silu_(normalise(convolve(x, "conv_head", 1, 1, 1), "bn2", training));
@@ -182,8 +182,8 @@ public final class TorchEfficientNet {
     return torch.linear(x, parameters.get("classifier.weight"), optional("classifier.bias"));
   }
 
-  private Tensor block(Tensor input, Block block, boolean training) {
-    Architecture.BlockNames names = Architecture.BlockNames.of(block);
+  private Tensor block(Tensor input, MBConv block, boolean training) {
+    PeerNetwork.BlockNames names = PeerNetwork.BlockNames.of(block);
     Tensor x = input;
     if (block.expands()) {
       x =

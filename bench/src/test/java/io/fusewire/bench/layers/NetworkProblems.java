@@ -3,6 +3,7 @@ package io.fusewire.bench.layers;
 
 import io.fusewire.model.Block;
 import io.fusewire.model.EfficientNet;
+import io.fusewire.model.MBConv;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -40,7 +41,8 @@ final class NetworkProblems {
   private void walk() {
     add("", Layer.STEM, net.inputChannels(), net.stemChannels(), 3, 2);
     int last = net.stemChannels();
-    for (Block block : net.blocks()) {
+    for (Block any : net.blocks()) {
+      MBConv block = (MBConv) any;
       // In every stage only the first block differs from the others, and need not.
       boolean alone = net.blocks().stream().filter(b -> b.stage() == block.stage()).count() == 1;
       String first = alone || block.index() > 0 ? "" : ".0";

@@ -32,7 +32,7 @@ final class PeersTest {
             .padding(Padding.SYMMETRIC)
             .batchNorm(1e-5, 0.1)
             .build();
-    Architecture architecture = Architecture.of(net, net.parameters().initialValues(3));
+    PeerNetwork architecture = PeerNetwork.of(net, net.parameters().initialValues(3));
     Random random = new Random(4);
     float[] nhwc = new float[BATCH * SIDE * SIDE * 3];
     FloatBuffer nchw =
@@ -67,6 +67,6 @@ final class PeersTest {
   @Test
   void anotherPaddingIsRefused() {
     EfficientNet net = EfficientNet.b0().padding(Padding.SAME).build();
-    assertThrows(IllegalArgumentException.class, () -> Architecture.of(net, new float[0]));
+    assertThrows(IllegalArgumentException.class, () -> PeerNetwork.of(net, new float[0]));
   }
 }

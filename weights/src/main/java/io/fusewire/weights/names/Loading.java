@@ -4,7 +4,7 @@ package io.fusewire.weights.names;
 import io.fusewire.io.FileFormatException;
 import io.fusewire.io.TensorFile;
 import io.fusewire.io.TensorInfo;
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Architecture;
 import io.fusewire.model.Parameter;
 import io.fusewire.model.Preprocessing;
 import io.fusewire.train.ModelFile;
@@ -49,7 +49,7 @@ final class Loading {
     } else if (!classifier) {
       remarks.add(Classifiers.anew(classes, wanted));
     }
-    EfficientNet network = Networks.of(match.network(), wanted, inputs, choice.recipe());
+    Architecture network = Networks.of(match.network(), wanted, inputs, choice.recipe());
     float[] values = values(network, classifier);
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put("source", match.library().id() + ":" + choice.model());
@@ -73,7 +73,7 @@ final class Loading {
     return count;
   }
 
-  private float[] values(EfficientNet network, boolean classifier) throws IOException {
+  private float[] values(Architecture network, boolean classifier) throws IOException {
     float[] values =
         classifier
             ? new float[Math.toIntExact(network.parameters().elements())]
@@ -106,7 +106,7 @@ final class Loading {
     return names.size() == classes ? names : Classifiers.names(classes);
   }
 
-  private Preprocessing preprocessing(EfficientNet network) throws IOException {
+  private Preprocessing preprocessing(Architecture network) throws IOException {
     Preprocessing known =
         choice
             .recipe()

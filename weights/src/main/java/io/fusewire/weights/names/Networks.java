@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.weights.names;
 
-import io.fusewire.model.EfficientNet;
-import io.fusewire.model.EfficientNetBuilder;
+import io.fusewire.model.Architecture;
+import io.fusewire.model.ArchitectureBuilder;
 import java.util.List;
 import java.util.Optional;
 
@@ -18,13 +18,13 @@ final class Networks {
   }
 
   /** An architecture as Fusewire has it, with 1000 classes and three input channels. */
-  static EfficientNet plain(String name) {
-    return EfficientNet.byName(name).build();
+  static Architecture plain(String name) {
+    return Architecture.byName(name).build();
   }
 
   /** An architecture with what the weights' source says about it. */
-  static EfficientNet of(String name, int classes, int inputChannels, Optional<Recipe> recipe) {
-    EfficientNetBuilder builder = EfficientNet.byName(name);
+  static Architecture of(String name, int classes, int inputChannels, Optional<Recipe> recipe) {
+    ArchitectureBuilder<?> builder = Architecture.byName(name);
     builder.classes(classes);
     builder.inputChannels(inputChannels);
     recipe.ifPresent(

@@ -3,7 +3,7 @@ package io.fusewire.weights.names;
 
 import io.fusewire.io.FileFormatException;
 import io.fusewire.io.TensorFile;
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.Architecture;
 import io.fusewire.model.Parameter;
 import io.fusewire.train.ModelFile;
 import io.fusewire.weights.WeightFiles;
@@ -71,7 +71,7 @@ public final class WeightImport {
 
   /** The same network with a new classifier. */
   private static ModelFile withClasses(ModelFile model, int classes) {
-    EfficientNet network = model.network().toBuilder().classes(classes).build();
+    Architecture network = model.network().toBuilder().classes(classes).build();
     float[] values = network.parameters().initialValues(0);
     for (Parameter parameter : network.parameters().all()) {
       if (!Classifiers.holds(parameter)) {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.bench.peer;
 
+import io.fusewire.model.Architecture;
 import io.fusewire.model.Block;
-import io.fusewire.model.EfficientNet;
+import io.fusewire.model.MBConv;
 import io.fusewire.model.Padding;
 import io.fusewire.model.Parameter;
+import io.fusewire.ops.Activation;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,9 +24,9 @@ import java.util.Map;
  * @param epsilon of every BatchNorm
  * @param weights by timm's names, in PyTorch's layouts (out, in / groups, height, width)
  */
-public record Architecture(
+public record PeerNetwork(
     int stemChannels,
-    List<Block> blocks,
+    List<MBConv> blocks,
     int headChannels,
     int classes,
     double epsilon,
@@ -39,7 +42,7 @@ public record Architecture(
    * @param epsilon of every BatchNorm
    * @param weights by timm's names
    */
-  public Architecture {
+  public PeerNetwork {
     blocks = List.copyOf(blocks);
     weights = Map.copyOf(weights);
   }
@@ -51,10 +54,20 @@ public record Architecture(
    * @param values all its parameters and running statistics in the kernels' layouts
    * @return the same network for the peers
    */
-  public static Architecture of(EfficientNet net, float[] values) {
+  public static PeerNetwork of(Architecture net, float[] values) {
     if (net.padding() != Padding.SYMMETRIC || net.inputChannels() != 3) {
       throw new IllegalArgumentException(
           "the peers have symmetric padding and three input channels, not " + net);
+    }
+    List<MBConv> blocks = new ArrayList<>();
+    for (Block block : net.blocks()) {
+      if (!(block instanceof MBConv mbconv)
+          || mbconv.squeezedChannels() == 0
+          || mbconv.activation() != Activation.SILU) {
+        throw new IllegalArgumentException(
+            "libtorch and ONNX Runtime have the networks b0 to b8 and l2 here, not " + net);
+      }
+      blocks.add(mbconv);
     }
     Map<String, float[]> weights = new LinkedHashMap<>();
     for (Parameter parameter : net.parameters().all()) {
@@ -62,10 +75,10 @@ public record Architecture(
       int end = Math.toIntExact(parameter.offset() + parameter.count());
       weights.put(parameter.name(), parameter.toFileLayout(Arrays.copyOfRange(values, begin, end)));
     }
-    return new Architecture(
-        net.stemChannels(),
-        net.blocks(),
-        net.headChannels(),
+    return new PeerNetwork(
+        net.stem().get(0).outChannels(),
+        blocks,
+        net.features(),
         net.classes(),
         net.batchNormEpsilon(),
         weights);
@@ -98,7 +111,7 @@ public record Architecture(
       String project,
       String projectNorm) {
 
-    static BlockNames of(Block block) {
+    static BlockNames of(MBConv block) {
       String p = block.prefix();
       return block.expands()
           ? new BlockNames(
