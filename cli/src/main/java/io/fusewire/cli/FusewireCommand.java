@@ -26,6 +26,7 @@ import picocli.CommandLine.Spec;
     subcommands = {
       TrainCommand.class,
       PredictCommand.class,
+      ConvertCommand.class,
       InfoCommand.class,
       DoctorCommand.class,
       TestCommand.class,

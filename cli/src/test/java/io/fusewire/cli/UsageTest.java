@@ -19,7 +19,8 @@ final class UsageTest {
   @TempDir private Path folder;
 
   @ParameterizedTest
-  @ValueSource(strings = {"train", "predict", "info", "doctor", "test", "bench", "bundle"})
+  @ValueSource(
+      strings = {"train", "predict", "convert", "info", "doctor", "test", "bench", "bundle"})
   void everyCommandHasHelp(String command) {
     CommandRun run = CommandRun.of(command, "--help");
     assertEquals(0, run.code());
@@ -33,7 +34,7 @@ final class UsageTest {
     CommandRun run = CommandRun.of("--help");
     assertEquals(0, run.code());
     for (String command :
-        new String[] {"train", "predict", "info", "doctor", "test", "bench", "bundle"}) {
+        new String[] {"train", "predict", "convert", "info", "doctor", "test", "bench", "bundle"}) {
       assertTrue(run.out().contains("\n  " + command + " "), command + " in " + run.out());
     }
   }
@@ -53,6 +54,11 @@ final class UsageTest {
         wrong("MODEL", "predict"),
         wrong("IMAGE", "predict", "model.safetensors"),
         wrong("--top", "predict", "--top", "0", "model.safetensors", "a.png"),
+        wrong("OUT", "convert", "weights.pth"),
+        wrong("timm, torchvision", "convert", "weights.pth", "out", "--to", "keras"),
+        wrong("timm, torchvision", "convert", "weights.pth", "out", "--to", "onnx"),
+        wrong("--classes", "convert", "weights.pth", "out", "--classes", "0"),
+        wrong("efficientnet_b0", "convert", "weights.pth", "out", "--as", "timm:b99"),
         wrong("b0, b1, b2", "info", "b9"),
         wrong("--batch", "info", "b0", "--batch", "many"),
         wrong("--batch", "info", "b0", "--batch", "0"),

@@ -12,6 +12,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.BiConsumer;
 
 /**
  * A {@code model.safetensors}: weights under timm's names and in PyTorch's layouts, and in its
@@ -95,11 +97,8 @@ public record ModelFile(
    */
   public void write(Path file) throws IOException {
     SafeTensorsWriter writer = new SafeTensorsWriter();
-    metadata.forEach(writer::metadata);
+    describe(writer::metadata);
     writer.metadata("format", FORMAT);
-    Architectures.encode(network, writer::metadata);
-    writer.metadata("class_names", String.join("\n", classNames));
-    PreprocessingText.encode(preprocessing, writer::metadata);
     ParameterFiles.add(writer, "", network.parameters().all(), weights);
     // PyTorch counts batches in every BatchNorm and misses the counter when loading strictly.
     for (Parameter parameter : network.parameters().all()) {
@@ -111,6 +110,32 @@ public record ModelFile(
       }
     }
     writer.write(file);
+  }
+
+  /**
+   * Says all that a file's metadata says, but for the format: what was there already, architecture,
+   * class names and preprocessing.
+   *
+   * @param target receives keys and values; a later value replaces an earlier one
+   */
+  public void describe(BiConsumer<String, String> target) {
+    metadata.forEach(target);
+    Architectures.encode(network, target);
+    target.accept("class_names", String.join("\n", classNames));
+    PreprocessingText.encode(preprocessing, target);
+  }
+
+  /**
+   * The preprocessing that a file's metadata describes, whoever's names its tensors have.
+   *
+   * @param metadata the metadata
+   * @return empty if there is none
+   * @throws IllegalArgumentException if something is missing or impossible
+   */
+  public static Optional<Preprocessing> preprocessing(Map<String, String> metadata) {
+    return metadata.containsKey("image_height")
+        ? Optional.of(PreprocessingText.decode(metadata))
+        : Optional.empty();
   }
 
   private static String required(Map<String, String> metadata, String key) {

@@ -44,6 +44,15 @@ record Axes(List<Integer> order) {
     return result;
   }
 
+  /** PyTorch's shape in the library's order. */
+  List<Long> fromPyTorch(List<Long> shape) {
+    Long[] result = shape.toArray(new Long[0]);
+    for (int axis = 0; axis < order.size(); axis++) {
+      result[order.get(axis)] = shape.get(axis);
+    }
+    return List.of(result);
+  }
+
   /** The library's values, of the library's shape, in PyTorch's order. */
   float[] toPyTorch(float[] values, List<Long> shape) {
     if (order.isEmpty() || order.size() != shape.size()) {

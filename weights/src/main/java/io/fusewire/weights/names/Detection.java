@@ -23,6 +23,7 @@ final class Detection {
           new LukemelasNames(),
           new TensorFlowNames(),
           new KerasNames(),
+          new KerasIndexedNames(),
           new FastaiNames());
 
   /** Of the names of the nearest network, what share must be in a file to speak of likeness. */
@@ -91,8 +92,9 @@ final class Detection {
   /** What is probably wrong, where that can be told. */
   private static String hint(Match match) {
     boolean norms =
-        match.missing().stream()
-            .anyMatch(name -> name.endsWith("running_var") || name.endsWith("moving_variance"));
+        match.misshapen().isEmpty()
+            && match.missing().stream()
+                .anyMatch(name -> name.endsWith("running_var") || name.endsWith("moving_variance"));
     return norms
         ? "BatchNorm seems to have been folded into the convolutions; export the model again in"
             + " training mode, without constant folding"

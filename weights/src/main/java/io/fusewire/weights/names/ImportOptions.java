@@ -27,8 +27,11 @@ public record ImportOptions(Optional<String> source, OptionalInt classes) {
    *
    * @param as {@code library} or {@code library:model}
    * @return these options with that source
+   * @throws IllegalArgumentException if there is no such library or model; the message lists those
+   *     there are
    */
   public ImportOptions as(String as) {
+    Origin.parse(Optional.of(as));
     return new ImportOptions(Optional.of(as), classes);
   }
 

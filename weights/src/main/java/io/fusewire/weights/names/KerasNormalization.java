@@ -24,10 +24,9 @@ final class KerasNormalization {
   private KerasNormalization() {}
 
   /** A preprocessing with the file's mean and deviation, if the file has such a layer. */
-  static Preprocessing applied(TensorFile file, Preprocessing known, List<String> remarks)
-      throws IOException {
-    Map<String, String> keys =
-        Detection.scheme(Library.KERAS).keys(file.tensors().keySet()).byName();
+  static Preprocessing applied(
+      TensorFile file, Match match, Preprocessing known, List<String> remarks) throws IOException {
+    Map<String, String> keys = match.scheme().keys(file.tensors().keySet()).byName();
     String mean = keys.get(KerasNames.NORMALIZATION + "/mean");
     String variance = keys.get(KerasNames.NORMALIZATION + "/variance");
     if (mean == null || variance == null) {

@@ -49,7 +49,9 @@ final class Loading {
     } else if (!classifier) {
       remarks.add(Classifiers.anew(classes, wanted));
     }
-    Architecture network = Networks.of(match.network(), wanted, inputs, choice.recipe());
+    Preprocessing preprocessing = preprocessing(inputs);
+    Architecture network =
+        Networks.of(match.network(), wanted, inputs, preprocessing.window(), choice.recipe());
     float[] values = values(network, classifier);
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put("source", match.library().id() + ":" + choice.model());
@@ -57,7 +59,7 @@ final class Loading {
         new ModelFile(
             network,
             classifier ? classNames(wanted) : Classifiers.names(wanted),
-            preprocessing(network),
+            preprocessing,
             values,
             metadata);
     int read = match.found().size() - (hasClassifier && !classifier ? 2 : 0);
@@ -106,19 +108,24 @@ final class Loading {
     return names.size() == classes ? names : Classifiers.names(classes);
   }
 
-  private Preprocessing preprocessing(Architecture network) throws IOException {
+  private Preprocessing preprocessing(int inputs) throws IOException {
     Preprocessing known =
         choice
             .recipe()
             .map(Recipe::preprocessing)
-            .orElseGet(() -> Recipes.usual(network.resolution()));
+            .orElseGet(() -> Recipes.usual(Networks.plain(choice.match().network()).resolution()));
     if (choice.match().library() == Library.TIMM) {
       known = hints.config().flatMap(TimmConfig::preprocessing).orElse(known);
     }
-    if (choice.match().library() == Library.KERAS) {
-      known = KerasNormalization.applied(file, known, remarks);
+    try {
+      known = ModelFile.preprocessing(file.metadata()).orElse(known);
+    } catch (IllegalArgumentException e) {
+      throw new FileFormatException(file.file(), "has unusable metadata: " + e.getMessage(), e);
     }
-    return colours(known, network.inputChannels());
+    if (choice.match().library() == Library.KERAS) {
+      known = KerasNormalization.applied(file, choice.match(), known, remarks);
+    }
+    return colours(known, inputs);
   }
 
   /** Mean and deviation for images of other than three channels: the average of the three. */

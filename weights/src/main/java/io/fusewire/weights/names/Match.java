@@ -14,7 +14,7 @@ import java.util.Set;
  * A file's tensors held against one library's names of one architecture. Class count and input
  * channels are the file's.
  *
- * @param library whose names these are
+ * @param scheme whose names these are
  * @param network Fusewire's name of the architecture
  * @param found by Fusewire's name
  * @param missing the library's names of what the file lacks, without the classifier
@@ -25,7 +25,7 @@ import java.util.Set;
  * @param remarks what the scheme says about the keys
  */
 record Match(
-    Library library,
+    NamingScheme scheme,
     String network,
     Map<String, Found> found,
     List<String> missing,
@@ -72,7 +72,9 @@ record Match(
       } else if (first && free(needed, shape, 1)) {
         inputs = extent(shape, 1);
       } else if (!shape.equals(needed)) {
-        misshapen.add("'%s' is %s, where %s is needed".formatted(key, shape, needed));
+        misshapen.add(
+            "'%s' is %s, where %s is needed"
+                .formatted(key, tensors.get(key).shape(), source.axes().fromPyTorch(needed)));
         continue;
       }
       found.put(parameter.name(), new Found(key, source.axes()));
@@ -84,15 +86,7 @@ record Match(
       }
     }
     return new Match(
-        scheme.library(),
-        network,
-        found,
-        missing,
-        unexpected,
-        misshapen,
-        classes,
-        inputs,
-        keys.remarks());
+        scheme, network, found, missing, unexpected, misshapen, classes, inputs, keys.remarks());
   }
 
   private static boolean expectedBeside(NamingScheme scheme, String name) {
@@ -125,6 +119,11 @@ record Match(
     return (int) Math.min(shape.get(axis), Integer.MAX_VALUE);
   }
 
+  /** Whose names these are. */
+  Library library() {
+    return scheme.library();
+  }
+
   /** How many keys do not fit. */
   int differences() {
     return missing.size() + unexpected.size() + misshapen.size();
@@ -137,6 +136,6 @@ record Match(
 
   /** The library and its architecture, for sentences. */
   String title() {
-    return library.title() + "'s " + network;
+    return library().title() + "'s " + network;
   }
 }

@@ -36,20 +36,25 @@ public final class WeightImport {
    * @throws IOException if it cannot be read
    */
   public static ImportedWeights load(Path file, ImportOptions options) throws IOException {
-    Origin origin = Origin.parse(options.source());
     try (TensorFile tensors = WeightFiles.open(file)) {
-      boolean own = OWN.equals(tensors.metadata().get("format"));
-      boolean ownWanted = origin.library().filter(l -> l == Library.FUSEWIRE).isPresent();
-      if (ownWanted && !own) {
-        throw new FileFormatException(file, "is not a Fusewire model");
-      }
-      if (own && (ownWanted || origin.library().isEmpty())) {
-        return own(file, tensors.format(), options);
-      }
-      List<Match> matches = Detection.matches(tensors, origin.library(), origin.network());
-      Hints hints = Hints.of(tensors);
-      return new Loading(tensors, Choice.of(matches, origin, hints), hints).load(options);
+      return load(tensors, options);
     }
+  }
+
+  /** Loads weights from a file that is open. */
+  static ImportedWeights load(TensorFile tensors, ImportOptions options) throws IOException {
+    Origin origin = Origin.parse(options.source());
+    boolean own = OWN.equals(tensors.metadata().get("format"));
+    boolean ownWanted = origin.library().filter(l -> l == Library.FUSEWIRE).isPresent();
+    if (ownWanted && !own) {
+      throw new FileFormatException(tensors.file(), "is not a Fusewire model");
+    }
+    if (own && (ownWanted || origin.library().isEmpty())) {
+      return own(tensors.file(), tensors.format(), options);
+    }
+    List<Match> matches = Detection.matches(tensors, origin.library(), origin.network());
+    Hints hints = Hints.of(tensors);
+    return new Loading(tensors, Choice.of(matches, origin, hints), hints).load(options);
   }
 
   private static ImportedWeights own(Path file, String format, ImportOptions options)
