@@ -192,7 +192,8 @@ def leaf(kind, name, tf):
     if not tf:
         return name
     if kind.endswith("_norm"):
-        return {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}[name]
+        return {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean",
+                "running_var": "moving_variance"}[name]
     return name if name == "bias" else "depthwise_kernel" if kind == "depthwise" else "kernel"
 
 

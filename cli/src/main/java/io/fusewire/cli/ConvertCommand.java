@@ -35,13 +35,14 @@ import picocli.CommandLine.Spec;
     })
 final class ConvertCommand implements Callable<Integer> {
   private static final double MEGA = 1e6;
+  private static final String RUN = "model.safetensors";
 
   @Spec private CommandSpec spec;
 
   @Parameters(
       index = "0",
       paramLabel = "IN",
-      description = "A file of weights, or the folder of a run.")
+      description = "A file of weights, a checkpoint's folder, or the folder of a run.")
   private Path in;
 
   @Parameters(index = "1", paramLabel = "OUT", description = "The safetensors file to write.")
@@ -103,7 +104,8 @@ final class ConvertCommand implements Callable<Integer> {
       }
       options = options.withClasses(classes);
     }
-    Path source = ModelArgument.file(in);
+    // A folder may also be a TensorFlow checkpoint's.
+    Path source = Files.exists(in.resolve(RUN)) ? ModelArgument.file(in) : in;
     if (Files.exists(out) && Files.exists(source) && Files.isSameFile(source, out)) {
       throw wrong("IN and OUT are the same file, " + out);
     }
