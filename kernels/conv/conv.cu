@@ -5,6 +5,7 @@
 //   weight gradient  diff_weights (k, r*s*c) = diff_dst^T * patches(src),     summed over n*p*q
 #include "conv/data_gradient.h"
 #include "conv/shape.h"
+#include "core/convert.h"
 #include "core/exec.h"
 #include "core/operations.h"
 #include "product/product.h"
@@ -29,23 +30,52 @@ auto plain_patches(const fw_conv& c, const Sizes& sizes, fw_address src) {
   return source_patches<T>(c, sizes, PlainPixels<T>{reinterpret_cast<const T*>(src)}, src);
 }
 
-fw_status conv_forward(const Launcher& launcher, const fw_conv& c, fw_address src, fw_address weights, fw_address bias,
-                       fw_address dst, fw_address workspace) {
+// The product with everything but the weights' packing.
+fw_status conv_forward_packed(const Launcher& launcher, const fw_conv& c, fw_address src, fw_address packed,
+                              fw_address bias, fw_address residual, bool residual_first, fw_address dst) {
   const Sizes sizes(c);
   return with_dtype(c.dtype, [&](auto t) {
     using T = decltype(t);
-    const WeightsLayout layout = forward_layout(sizes, weights);
-    FW_TRY(pack_weights<T>(launcher, layout, sizes.forward_depth, c.out_channels, workspace));
     const Epilogue<T> epilogue{reinterpret_cast<T*>(dst),
                                nullptr,
-                               nullptr,
+                               reinterpret_cast<const T*>(residual),
                                reinterpret_cast<const float*>(bias),
                                c.out_channels,
                                c.activation,
-                               rows_aligned<T>(c.out_channels, bias | dst)};
-    return product<T>(launcher, plain_patches<T>(c, sizes, src), layout, workspace, epilogue, sizes.out_rows,
-                      sizes.forward_depth, c.out_channels);
+                               rows_aligned<T>(c.out_channels, bias | residual | dst),
+                               {},
+                               residual_first};
+    // Where weights are not packed, the layout finds them.
+    return product<T>(launcher, plain_patches<T>(c, sizes, src), forward_layout(sizes, packed), packed, epilogue,
+                      sizes.out_rows, sizes.forward_depth, c.out_channels);
   });
+}
+
+int64_t conv_packed_bytes(const fw_conv& c) {
+  const int64_t depth = Sizes(c).forward_depth;
+  const int64_t bytes = product_weights_bytes(c.dtype, depth, c.out_channels);
+  return bytes > 0 ? bytes : depth * c.out_channels * int64_t(sizeof(float));
+}
+
+// A GPU's products of f32 load tiles from the weights as they are, so there packing is a copy.
+fw_status conv_pack(const Launcher& launcher, const fw_conv& c, fw_address weights, fw_address packed) {
+  const Sizes sizes(c);
+  if (product_weights_bytes(c.dtype, sizes.forward_depth, c.out_channels) == 0) {
+    return convert(launcher, FW_F32, weights, FW_F32, packed, sizes.forward_depth * c.out_channels);
+  }
+  return with_dtype(c.dtype, [&](auto t) {
+    return pack_weights<decltype(t)>(launcher, forward_layout(sizes, weights), sizes.forward_depth, c.out_channels,
+                                     packed);
+  });
+}
+
+fw_status conv_forward(const Launcher& launcher, const fw_conv& c, fw_address src, fw_address weights, fw_address bias,
+                       fw_address dst, fw_address workspace) {
+  if (product_weights_bytes(c.dtype, Sizes(c).forward_depth, c.out_channels) == 0) {
+    return conv_forward_packed(launcher, c, src, weights, bias, 0, false, dst);
+  }
+  FW_TRY(conv_pack(launcher, c, weights, workspace));
+  return conv_forward_packed(launcher, c, src, workspace, bias, 0, false, dst);
 }
 
 fw_status conv_backward_data(const Launcher& launcher, const fw_conv& c, fw_address diff_dst, fw_address weights,
@@ -73,6 +103,9 @@ fw_status conv_backward_weights(const Launcher& launcher, const fw_conv& c, fw_a
 
 void add_conv(Operations& table) {
   table.conv_workspace = conv_workspace;
+  table.conv_packed_bytes = conv_packed_bytes;
+  table.conv_pack = conv_pack;
+  table.conv_forward_packed = conv_forward_packed;
   table.conv_forward = conv_forward;
   table.conv_backward_data = conv_backward_data;
   table.conv_backward_weights = conv_backward_weights;

@@ -14,6 +14,7 @@ void add_pointwise(Operations& table);
 void add_batchnorm(Operations& table);
 void add_squeeze_excite(Operations& table);
 void add_residual(Operations& table);
+void add_pool(Operations& table);
 void add_norm(Operations& table);
 void add_head(Operations& table);
 void add_mbconv(Operations& table);
@@ -32,6 +33,7 @@ const Operations& operations() {
     add_batchnorm(t);
     add_squeeze_excite(t);
     add_residual(t);
+    add_pool(t);
     add_norm(t);
     add_head(t);
     add_mbconv(t);

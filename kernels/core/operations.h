@@ -46,6 +46,10 @@ struct Operations {
                                   fw_address diff_src, fw_address workspace);
   fw_status (*conv_backward_weights)(const Launcher&, const fw_conv&, fw_address src, fw_address diff_dst,
                                      fw_address diff_weights, fw_address diff_bias, fw_address workspace);
+  int64_t (*conv_packed_bytes)(const fw_conv&);
+  fw_status (*conv_pack)(const Launcher&, const fw_conv&, fw_address weights, fw_address packed);
+  fw_status (*conv_forward_packed)(const Launcher&, const fw_conv&, fw_address src, fw_address packed, fw_address bias,
+                                   fw_address residual, bool residual_first, fw_address dst);
   int64_t (*fused_conv_workspace)(const fw_conv&);
   fw_status (*fused_conv_forward)(const Launcher&, const fw_conv&, float epsilon, float momentum, fw_address src,
                                   fw_address in_norm, fw_address weights, fw_address gamma, fw_address beta,
@@ -132,8 +136,14 @@ struct Operations {
   fw_status (*residual_backward)(const Launcher&, const fw_residual&, fw_address step, fw_address diff_dst,
                                  fw_address diff_branch);
   fw_status (*drop_connect_scales)(const Launcher&, const fw_residual&, fw_address step, fw_address scales);
-  fw_status (*fused_residual_forward)(const Launcher&, const fw_normed&, fw_address branch, fw_address norm,
+  fw_status (*fused_residual_forward)(const Launcher&, const fw_fused_residual&, fw_address branch, fw_address norm,
                                       fw_address image_scale, fw_address skip, fw_address skip_norm, fw_address dst);
+  fw_status (*fused_residual_backward)(const Launcher&, const fw_fused_residual&, fw_address dst, fw_address diff_dst,
+                                       fw_address diff_sum);
+  // pool
+  fw_status (*pool_forward)(const Launcher&, const fw_pool&, fw_address src, fw_address in_norm, fw_address dst);
+  fw_status (*pool_backward)(const Launcher&, const fw_pool&, fw_address src, fw_address in_norm, fw_address diff_dst,
+                             fw_address addend, fw_address diff_src);
   // norm
   int64_t (*normed_workspace)(const fw_normed&);
   fw_status (*norm_gradient)(const Launcher&, const fw_normed&, fw_address src, fw_address norm, fw_address diff,

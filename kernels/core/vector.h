@@ -55,6 +55,15 @@ template <int N>
 FW_DEVICE Vec<N> select_greater(Vec<N> a, Vec<N> b, Vec<N> x, Vec<N> y) {
   return Vec<N>(a.v > b.v ? x.v : y.v);
 }
+// Lane by lane: a == b ? x : y, and a is NaN ? x : y.
+template <int N>
+FW_DEVICE Vec<N> select_equal(Vec<N> a, Vec<N> b, Vec<N> x, Vec<N> y) {
+  return Vec<N>(a.v == b.v ? x.v : y.v);
+}
+template <int N>
+FW_DEVICE Vec<N> select_nan(Vec<N> a, Vec<N> x, Vec<N> y) {
+  return Vec<N>(a.v != a.v ? x.v : y.v);
+}
 // max and min that return b where a is NaN.
 template <int N>
 FW_DEVICE Vec<N> max(Vec<N> a, Vec<N> b) {
@@ -250,6 +259,14 @@ FW_DEVICE Vec<N> fma(Vec<N> a, Vec<N> b, Vec<N> c) {
 template <int N>
 FW_DEVICE Vec<N> select_greater(Vec<N> a, Vec<N> b, Vec<N> x, Vec<N> y) {
   FW_LANES(N, a.v[i] > b.v[i] ? x.v[i] : y.v[i]);
+}
+template <int N>
+FW_DEVICE Vec<N> select_equal(Vec<N> a, Vec<N> b, Vec<N> x, Vec<N> y) {
+  FW_LANES(N, a.v[i] == b.v[i] ? x.v[i] : y.v[i]);
+}
+template <int N>
+FW_DEVICE Vec<N> select_nan(Vec<N> a, Vec<N> x, Vec<N> y) {
+  FW_LANES(N, a.v[i] != a.v[i] ? x.v[i] : y.v[i]);
 }
 template <int N>
 FW_DEVICE Vec<N> max(Vec<N> a, Vec<N> b) {

@@ -49,7 +49,7 @@ fw_status pointwise_pack(const Launcher& launcher, const fw_pointwise& p, fw_add
 template <class T>
 fw_status rows_product(const Launcher& launcher, const Rows<T>& left, const WeightsLayout& layout, fw_address packed,
                        int64_t rows, int64_t depth, int64_t columns, int activation, fw_address bias,
-                       fw_address residual, fw_address dst, fw_address raw) {
+                       fw_address residual, fw_address dst, fw_address raw, bool residual_first = false) {
   const bool aligned = rows_aligned<T>(columns, bias | residual | dst | raw);
   const Epilogue<T> epilogue{reinterpret_cast<T*>(dst),
                              reinterpret_cast<T*>(raw),
@@ -57,7 +57,9 @@ fw_status rows_product(const Launcher& launcher, const Rows<T>& left, const Weig
                              reinterpret_cast<const float*>(bias),
                              columns,
                              activation,
-                             aligned};
+                             aligned,
+                             {},
+                             residual_first};
   return product<T>(launcher, left, layout, packed, epilogue, rows, depth, columns);
 }
 
@@ -78,7 +80,7 @@ fw_status pointwise_forward(const Launcher& launcher, const fw_pointwise& p, fw_
     }
     return rows_product<T>(launcher, rows_of<T>(src, 0, p.in_channels, FW_IDENTITY), layout,
                            p.packed == 0 ? workspace : weights, p.rows, p.in_channels, p.out_channels, p.activation,
-                           bias, residual, dst, raw);
+                           bias, residual, dst, raw, p.residual_first != 0);
   });
 }
 

@@ -12,6 +12,7 @@ fw_status check(const char* operation, const fw_pointwise* p) {
   FW_TRY(check_range(operation, "in_channels", p->in_channels, 1, 1 << 24));
   FW_TRY(check_range(operation, "out_channels", p->out_channels, 1, 1 << 24));
   FW_TRY(check_range(operation, "packed", p->packed, 0, 1));
+  FW_TRY(check_range(operation, "residual_first", p->residual_first, 0, 1));
   FW_TRY(check_sizes(operation, 0, {{"rows", p->rows}, {"in_channels", p->in_channels}}));
   FW_TRY(check_sizes(operation, 0, {{"rows", p->rows}, {"out_channels", p->out_channels}}));
   return check_sizes(operation, 1, {{"in_channels", p->in_channels}, {"out_channels", p->out_channels}});

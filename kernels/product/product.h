@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// dst = act(a * b + bias) + residual, with a the left operand (rows, depth) loaded through its prologue, b constant
-// weights (depth, columns), dst (rows, columns).
+// dst = act(a * b + bias) + residual, or act(a * b + bias + residual), with a the left operand (rows, depth) loaded
+// through its prologue, b constant weights (depth, columns), dst (rows, columns).
 //   Reads a once per block of columns and b once per block of rows (on a CPU a block owns all columns where there are
 //   rows enough, and packs its part of a once); writes dst once.
 //   A block owns kRows rows and column_tiles tiles of kColumns columns of its Tiles: TensorTiles (tensor_tiles.h) where
@@ -40,12 +40,13 @@ template <class T>
 struct Epilogue {
   T* dst;
   T* raw;             // receives the value before the activation, or nullptr
-  const T* residual;  // added after the activation, or nullptr; may be dst
+  const T* residual;  // added after the activation, unless residual_first, or nullptr; may be dst
   const float* bias;  // or nullptr
   int64_t columns;
   int activation;
   bool aligned;
   RowPlaces places = {};
+  bool residual_first = false;  // before the activation
 
   // Nothing to do but store, the case of training.
   FW_DEVICE bool plain() const {
@@ -66,8 +67,11 @@ struct Epilogue {
     if (raw != nullptr) {
       store_row<N>(raw + at, x, n, aligned);
     }
+    if (residual != nullptr && residual_first) {
+      x += load_row<N>(residual + at, n, aligned);
+    }
     x = activate(activation, x);
-    if (residual != nullptr) {
+    if (residual != nullptr && !residual_first) {
       x += load_row<N>(residual + at, n, aligned);
     }
     store_row<N>(dst + at, x, n, aligned);

@@ -24,20 +24,24 @@ class FusedResidualTest : public DeviceTest {
   // with_...: bits of what is there
   static constexpr int kNorm = 1, kScale = 2, kSkipNorm = 4;
 
-  void check(const fw_normed& p, int with, int into, uint64_t seed) {
+  void check(const fw_fused_residual& problem, int with, int into, uint64_t seed) {
+    const fw_normed& p = problem.branch;
     SCOPED_TRACE(testing::Message() << dtype_name(p.dtype) << " " << p.batch << "x" << p.pixels << "x" << p.channels
-                                    << " activation " << p.activation << " with " << with << " into " << into);
+                                    << " activations " << p.activation << " " << problem.skip_activation << " "
+                                    << problem.out_activation << " with " << with << " into " << into);
     const int64_t count = p.batch * p.pixels * p.channels;
     const std::vector<float> branch = random_reals(seed, count, p.dtype, 1, 2);
     const std::vector<float> skip = random_reals(seed + 1, count, p.dtype, -1, 3);
     const NormReference norm = norm_reference(branch, p.channels, p.activation, seed + 2);
-    const NormReference skip_norm = norm_reference(skip, p.channels, FW_IDENTITY, seed + 4);
+    const NormReference skip_norm = norm_reference(skip, p.channels, problem.skip_activation, seed + 4);
     const std::vector<float> scales = image_scales(p.batch);
     std::vector<double> expected(branch.size());
     for (size_t i = 0; i < expected.size(); i++) {
       const double y = (with & kNorm) != 0 ? norm.value(branch, i) : activate(p.activation, branch[i]);
       const double factor = (with & kScale) != 0 ? scales[i / size_t(p.pixels * p.channels)] : 1;
-      expected[i] = y * factor + ((with & kSkipNorm) != 0 ? skip_norm.value(skip, i) : skip[i]);
+      const double added =
+          (with & kSkipNorm) != 0 ? skip_norm.value(skip, i) : activate(problem.skip_activation, skip[i]);
+      expected[i] = activate(problem.out_activation, y * factor + added);
     }
     const auto misalignment = int64_t(seed % 2);
     Buffer a(stream(), p.dtype, branch, misalignment);
@@ -47,7 +51,7 @@ class FusedResidualTest : public DeviceTest {
     Buffer skip_table = buffer(FW_F32, skip_norm.table);
     Buffer factors = buffer(FW_F32, scales);
     const Buffer& dst = into == 0 ? c : into == 1 ? a : b;
-    ASSERT_FW_OK(fw_fused_residual_forward(stream(), &p, a.address(), (with & kNorm) != 0 ? table.address() : 0,
+    ASSERT_FW_OK(fw_fused_residual_forward(stream(), &problem, a.address(), (with & kNorm) != 0 ? table.address() : 0,
                                            (with & kScale) != 0 ? factors.address() : 0, b.address(),
                                            (with & kSkipNorm) != 0 ? skip_table.address() : 0, dst.address()));
     EXPECT_TRUE(rule_of_two(p.dtype, expected, dst.download()));
@@ -68,7 +72,9 @@ TEST_P(FusedResidualTest, AgainstFloat64) {
     for (const int32_t dtype : kAllDtypes) {
       for (int with = 0; with < 8; with++) {
         const int32_t activation = seed % 5 == 0 ? FW_SILU : FW_IDENTITY;
-        check({dtype, activation, s.batch, s.pixels, s.channels}, with, int(seed % 3), seed);
+        const int32_t behind[] = {FW_IDENTITY, FW_RELU, FW_RELU6, FW_IDENTITY};
+        check({{dtype, activation, s.batch, s.pixels, s.channels}, behind[seed / 3 % 4], behind[seed / 2 % 3]}, with,
+              int(seed % 3), seed);
         seed += 7;
       }
     }
@@ -76,7 +82,7 @@ TEST_P(FusedResidualTest, AgainstFloat64) {
 }
 
 TEST_P(FusedResidualTest, ExactWhereNothingIsNormalised) {
-  const fw_normed p = {FW_F32, FW_IDENTITY, 3, 20, 21};
+  const fw_fused_residual p = {{FW_F32, FW_IDENTITY, 3, 20, 21}, FW_IDENTITY, FW_IDENTITY};
   const std::vector<float> branch = random_integers(1, 1260);
   const std::vector<float> skip = random_integers(2, 1260, 9);
   const std::vector<float> scales = {2, 0, 4};
@@ -90,6 +96,36 @@ TEST_P(FusedResidualTest, ExactWhereNothingIsNormalised) {
   Buffer c = buffer(FW_F32, 1260);
   ASSERT_FW_OK(fw_fused_residual_forward(stream(), &p, a.address(), 0, s.address(), b.address(), 0, c.address()));
   EXPECT_TRUE(exactly_equal(expected, c.download()));
+}
+
+TEST_P(FusedResidualTest, GradientOfTheSumFromTheResult) {
+  for (const int32_t dtype : kAllDtypes) {
+    for (const int32_t activation : {FW_IDENTITY, FW_RELU, FW_RELU6}) {
+      for (const int64_t channels : {1, 7, 24, slow() ? 40 : 1000}) {
+        SCOPED_TRACE(testing::Message() << dtype_name(dtype) << " " << activation << " " << channels);
+        const int64_t count = 2 * 9 * channels;
+        const fw_fused_residual p = {{dtype, FW_IDENTITY, 2, 9, channels}, FW_IDENTITY, activation};
+        std::vector<float> result = random_reals(1, count, dtype, 3, 4);
+        std::vector<float> diff = random_reals(2, count, dtype);
+        diff[0] =
+            INFINITY;  // as a loss scale that is too large leaves it; where the derivative is 0 so is the gradient
+        result[0] = activation == FW_IDENTITY ? 1.0f : 0.0f;
+        std::vector<float> expected(diff.size());
+        for (size_t i = 0; i < diff.size(); i++) {
+          result[i] = rounded_to(dtype, activate(activation, result[i]));
+          expected[i] = activate_gradient(activation, result[i]) == 0 ? 0 : diff[i];
+        }
+        for (const int into : {0, 1, 2}) {
+          Buffer a = buffer(dtype, result);
+          Buffer b = buffer(dtype, diff);
+          Buffer c = buffer(dtype, count);
+          const Buffer& to = into == 0 ? c : into == 1 ? a : b;
+          ASSERT_FW_OK(fw_fused_residual_backward(stream(), &p, a.address(), b.address(), to.address()));
+          EXPECT_TRUE(same_bits(expected, to.download())) << "into " << into;
+        }
+      }
+    }
+  }
 }
 
 TEST_P(FusedResidualTest, ScalesAreThoseOfTheUnfusedResidual) {
@@ -117,7 +153,7 @@ TEST_P(FusedResidualTest, ScalesAreThoseOfTheUnfusedResidual) {
 }
 
 TEST_P(FusedResidualTest, Deterministic) {
-  const fw_normed p = {FW_F16, FW_SILU, 3, 500, 24};
+  const fw_fused_residual p = {{FW_F16, FW_SILU, 3, 500, 24}, FW_IDENTITY, FW_RELU};
   const std::vector<float> branch = random_reals(1, 36000, FW_F16);
   const NormReference norm = norm_reference(branch, 24, FW_SILU, 2);
   expect_deterministic([&] {
@@ -131,14 +167,17 @@ TEST_P(FusedResidualTest, Deterministic) {
 }
 
 TEST_P(FusedResidualTest, RefusesWhatDoesNotFit) {
-  const fw_normed good = {FW_F32, FW_IDENTITY, 2, 2, 8};
+  const fw_fused_residual good = {{FW_F32, FW_IDENTITY, 2, 2, 8}, FW_IDENTITY, FW_IDENTITY};
   Buffer a = buffer(FW_F32, 64);
   const fw_address x = a.address();
-  const auto run = [&](const fw_normed* p, fw_address branch, fw_address norm, fw_address scale, fw_address skip,
-                       fw_address skip_norm, fw_address dst) {
+  const auto run = [&](const fw_fused_residual* p, fw_address branch, fw_address norm, fw_address scale,
+                       fw_address skip, fw_address skip_norm, fw_address dst) {
     return fw_fused_residual_forward(stream(), p, branch, norm, scale, skip, skip_norm, dst);
   };
-  const auto with = [&](const fw_normed& p) { return run(&p, x, x, x, x, x, x); };
+  const auto with = [&](const fw_normed& p, int32_t skip_activation = 0, int32_t out_activation = 0) {
+    const fw_fused_residual sum = {p, skip_activation, out_activation};
+    return run(&sum, x, x, x, x, x, x);
+  };
   EXPECT_FW_ERROR(FW_INVALID_ARGUMENT, run(nullptr, x, x, x, x, x, x), "problem is null");
   EXPECT_FW_ERROR(FW_INVALID_ARGUMENT, run(&good, 0, x, x, x, x, x), "address of branch is 0");
   EXPECT_FW_ERROR(FW_INVALID_ARGUMENT, run(&good, x, x + 1, x, x, x, x), "address of norm");
@@ -150,9 +189,20 @@ TEST_P(FusedResidualTest, RefusesWhatDoesNotFit) {
   EXPECT_FW_ERROR(FW_INVALID_ARGUMENT, with({FW_F32, 4, 2, 2, 8}), "activation is 4");
   EXPECT_FW_ERROR(FW_INVALID_ARGUMENT, with({FW_F32, 0, -2, 2, 8}), "batch is -2");
   EXPECT_FW_ERROR(FW_INVALID_ARGUMENT, with({FW_F32, 0, 2, 0, 8}), "pixels is 0");
+  EXPECT_FW_ERROR(FW_INVALID_ARGUMENT, with(good.branch, 4), "activation is 4");
+  EXPECT_FW_ERROR(FW_INVALID_ARGUMENT, with(good.branch, 0, -1), "activation is -1");
   EXPECT_FW_OK(run(&good, x, 0, 0, x, 0, x));
-  const fw_normed empty = {FW_F32, FW_IDENTITY, 0, 2, 8};
+  const fw_fused_residual empty = {{FW_F32, FW_IDENTITY, 0, 2, 8}, FW_IDENTITY, FW_RELU};
   EXPECT_FW_OK(run(&empty, 0, 0, 0, 0, 0, 0));
+  EXPECT_FW_OK(fw_fused_residual_backward(stream(), &empty, 0, 0, 0));
+  const auto back = [&](int32_t activation, fw_address dst, fw_address diff_dst, fw_address diff_sum) {
+    const fw_fused_residual sum = {good.branch, FW_IDENTITY, activation};
+    return fw_fused_residual_backward(stream(), &sum, dst, diff_dst, diff_sum);
+  };
+  EXPECT_FW_ERROR(FW_UNSUPPORTED, back(FW_SILU, x, x, x), "out_activation is SiLU");
+  EXPECT_FW_ERROR(FW_INVALID_ARGUMENT, back(FW_RELU, 0, x, x), "address of dst is 0");
+  EXPECT_FW_ERROR(FW_INVALID_ARGUMENT, back(FW_RELU, x, x + 2, x), "address of diff_dst");
+  EXPECT_FW_ERROR(FW_INVALID_ARGUMENT, back(FW_RELU, x, x, 0), "address of diff_sum is 0");
   EXPECT_FW_ERROR(FW_INVALID_ARGUMENT, fw_fused_residual_forward(stream() + 1000, &good, x, 0, 0, x, 0, x), "stream");
 
   const fw_step step = {1, 2, 0.1f, 0.9f, 0.99f, 1, 1};

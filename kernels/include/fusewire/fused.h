@@ -200,13 +200,26 @@ typedef struct fw_normed {
  */
 FW_API fw_status fw_drop_connect_scales(fw_stream stream, const fw_residual* problem, fw_address step,
                                         fw_address scales);
+/** A residual sum: branch is the normed branch, the other activations are the skip's and the one after the sum. */
+typedef struct fw_fused_residual {
+  fw_normed branch;
+  int32_t skip_activation; /**< after the skip's norm */
+  int32_t out_activation;  /**< after the sum; backward knows identity, ReLU and ReLU6 */
+} fw_fused_residual;
+
 /**
- * dst = activation(norm(branch))*image_scale + skip', skip' = skip_norm(skip) or skip where skip_norm is 0. image_scale
- * f32 (batch) or 0; dst may be branch or skip.
+ * dst = out_activation(activation(norm(branch))*image_scale + skip_activation(skip_norm(skip))); a norm of 0 leaves its
+ * tensor as it is before the activation. image_scale f32 (batch) or 0; dst may be branch or skip.
  */
-FW_API fw_status fw_fused_residual_forward(fw_stream stream, const fw_normed* problem, fw_address branch,
+FW_API fw_status fw_fused_residual_forward(fw_stream stream, const fw_fused_residual* problem, fw_address branch,
                                            fw_address norm, fw_address image_scale, fw_address skip,
                                            fw_address skip_norm, fw_address dst);
+/**
+ * diff_sum = diff_dst * out_activation'(sum), the gradient of the sum, from dst alone: diff_dst where dst > 0 (and < 6
+ * for ReLU6), else 0. All as branch; diff_sum may be diff_dst or dst. SiLU is refused: its derivative needs the sum.
+ */
+FW_API fw_status fw_fused_residual_backward(fw_stream stream, const fw_fused_residual* problem, fw_address dst,
+                                            fw_address diff_dst, fw_address diff_sum);
 
 /** Workspace of the three calls below. */
 FW_API fw_status fw_normed_workspace(fw_stream stream, const fw_normed* problem, int64_t* bytes);
@@ -229,6 +242,47 @@ FW_API fw_status fw_fused_mean_pool_backward(fw_stream stream, const fw_normed* 
                                              fw_address norm, fw_address diff_pooled, fw_address diff_src,
                                              fw_address diff_gamma, fw_address diff_beta, fw_address gradient,
                                              fw_address workspace, int64_t workspace_bytes);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Pooling of windows
+ * --------------------------------------------------------------------------------------------------------------- */
+
+typedef enum fw_pool_kind {
+  FW_POOL_MAX = 0,    /**< padding counts as minus infinity */
+  FW_POOL_AVERAGE = 1 /**< of the pixels inside: padding is not counted */
+} fw_pool_kind;
+
+/**
+ * Pooling over windows of (batch, in_height, in_width, channels). The result's height is (in_height + pad_top +
+ * pad_bottom - kernel_height) / stride_height + 1, rounded down; every padding is smaller than the kernel, so that each
+ * window has a pixel. A "ceil mode" is a larger pad_bottom and pad_right.
+ */
+typedef struct fw_pool {
+  int32_t dtype;
+  int32_t kind;          /**< ::fw_pool_kind */
+  int32_t in_activation; /**< after the source's norm */
+  int32_t reserved;
+  int64_t batch, in_height, in_width, channels;
+  int64_t kernel_height, kernel_width; /**< 1 to 4096 */
+  int64_t stride_height, stride_width;
+  int64_t pad_top, pad_bottom, pad_left, pad_right;
+} fw_pool;
+
+/** The result's height and width. */
+FW_API fw_status fw_pool_output(const fw_pool* pool, int64_t* out_height, int64_t* out_width);
+/**
+ * dst (batch, p, q, channels) = largest value or mean of in(src) in each window, in(src) = in_activation(norm(src)), or
+ * src where in_norm is 0. NaN in a window makes the result NaN. dst shares no memory with src.
+ */
+FW_API fw_status fw_pool_forward(fw_stream stream, const fw_pool* pool, fw_address src, fw_address in_norm,
+                                 fw_address dst);
+/**
+ * diff_src (as src) = the gradient of in(src) + addend (as src, or 0; may be diff_src). The gradient of a largest value
+ * goes to the first pixel of the window, row by row, that has it, or to the last NaN, as in PyTorch; the windows are
+ * searched again in src. Of a mean, every pixel inside gets its part, and src and in_norm are not looked at.
+ */
+FW_API fw_status fw_pool_backward(fw_stream stream, const fw_pool* pool, fw_address src, fw_address in_norm,
+                                  fw_address diff_dst, fw_address addend, fw_address diff_src);
 
 #ifdef __cplusplus
 }

@@ -291,7 +291,7 @@ typedef struct fw_pointwise {
   int64_t rows; /**< batch*height*width */
   int64_t in_channels, out_channels;
   int32_t packed; /**< forward: 1 if `weights` is what fw_pointwise_pack() wrote on this device, 0 if (out, in) */
-  int32_t reserved;
+  int32_t residual_first; /**< forward: 1 adds the residual before the activation, 0 after it */
 } fw_pointwise;
 
 /** Bytes of workspace that serve every pointwise call on this problem (may be 0). */
@@ -305,7 +305,7 @@ FW_API fw_status fw_pointwise_packed_bytes(fw_stream stream, const fw_pointwise*
 FW_API fw_status fw_pointwise_pack(fw_stream stream, const fw_pointwise* problem, fw_address weights,
                                    fw_address packed);
 /**
- * raw = src * weights^T + bias; dst = act(raw) + residual.
+ * raw = src * weights^T + bias; dst = act(raw) + residual, or act(raw + residual) where problem->residual_first is 1.
  * bias (out_channels) or 0; residual (rows, out_channels) or 0, in place allowed (residual == dst);
  * raw (rows, out_channels) or 0 receives the value before the activation, which the backward calls of an activated
  * product need.

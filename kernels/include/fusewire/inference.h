@@ -3,8 +3,8 @@
  * @file
  * Inference of an inverted residual block with squeeze-and-excite (MBConv, arXiv 1905.11946) in three operations, with
  * BatchNorm folded into weights and biases: depthwise convolution with the squeeze in its epilogue and, if wanted, the
- * expansion before it made on chip and never stored; the gate; the projection with the gate on load. All conventions of
- * fusewire.h hold.
+ * expansion before it made on chip and never stored; the gate; the projection with the gate on load. Besides, dense
+ * convolution with weights packed once and a residual in its epilogue. All conventions of fusewire.h hold.
  */
 #ifndef FUSEWIRE_INFERENCE_H
 #define FUSEWIRE_INFERENCE_H
@@ -63,6 +63,17 @@ typedef struct fw_gated_pointwise {
 FW_API fw_status fw_gated_pointwise_forward(fw_stream stream, const fw_gated_pointwise* problem, fw_address src,
                                             fw_address gate, fw_address packed, fw_address bias, fw_address residual,
                                             fw_address dst);
+
+/** Bytes of a dense convolution's packed weights; the layout is the device's own and that of conv->dtype. */
+FW_API fw_status fw_conv_packed_bytes(fw_stream stream, const fw_conv* conv, int64_t* bytes);
+/** Packs weights (out_channels, kernel_height, kernel_width, in_channels) once for many calls of the next function. */
+FW_API fw_status fw_conv_pack(fw_stream stream, const fw_conv* conv, fw_address weights, fw_address packed);
+/**
+ * raw = dense convolution of src + bias; dst = act(raw) + residual, or act(raw + residual) where residual_first is 1.
+ * packed: what fw_conv_pack wrote on this device; bias (out_channels) or 0; residual (as dst) or 0, which may be dst.
+ */
+FW_API fw_status fw_conv_forward_packed(fw_stream stream, const fw_conv* conv, fw_address src, fw_address packed,
+                                        fw_address bias, fw_address residual, int32_t residual_first, fw_address dst);
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,7 @@ import io.fusewire.ops.DType;
 import io.fusewire.ops.DenseConv;
 import io.fusewire.ops.DepthwiseConv;
 import io.fusewire.ops.PointwiseConv;
+import io.fusewire.ops.ResidualPlace;
 import io.fusewire.ops.Stream;
 import io.fusewire.ops.Tensor;
 
@@ -57,6 +58,17 @@ final class ConvolutionCases {
         "src@NHWD diffDst@NPQK diffWeights:KRRD diffBias:K",
         op::workspaceBytes,
         (q, step, t, space) -> op.backwardWeights(q, t[0], t[1], t[2], t[3], space));
+    cases.add(
+        "DenseConv.pack+forwardPacked",
+        "src@NHWD weights:KRRD bias:K residual@NPQK dst@NPQK",
+        OperationCases.NONE,
+        (q, step, t, space) -> {
+          try (Tensor packed = Tensor.allocate(q.device(), DType.U8, op.packedBytes(q))) {
+            op.pack(q, t[1], packed);
+            op.forwardPacked(q, t[0], packed, t[2], t[3], ResidualPlace.BEFORE_ACTIVATION, t[4]);
+            q.synchronize();
+          }
+        });
   }
 
   private static void pointwise(OperationCases cases, PointwiseConv op) {

@@ -2,6 +2,7 @@
 package io.fusewire.bundle;
 
 import io.fusewire.ops.ConvShape;
+import io.fusewire.ops.PoolShape;
 import java.util.List;
 
 /**
@@ -77,6 +78,24 @@ record Dimensions(
 
   ConvShape dense() {
     return ConvShape.same(batch, height, width, denseChannels(), outChannels, kernel, stride);
+  }
+
+  /** Windows as the depthwise convolution has them. */
+  PoolShape pool() {
+    ConvShape c = depthwise();
+    return new PoolShape(
+        batch,
+        height,
+        width,
+        inChannels,
+        kernel,
+        kernel,
+        stride,
+        stride,
+        c.padTop(),
+        c.padBottom(),
+        c.padLeft(),
+        c.padRight());
   }
 
   /** The extents that a word of letters stands for. */

@@ -10,6 +10,8 @@ import io.fusewire.ops.FusedResidual;
 import io.fusewire.ops.FusedSqueezeExcite;
 import io.fusewire.ops.Gate;
 import io.fusewire.ops.NormGradient;
+import io.fusewire.ops.Pool;
+import io.fusewire.ops.PoolKind;
 
 /** Cases of the training operations that normalise on load. */
 final class FusedCases {
@@ -167,7 +169,15 @@ final class FusedCases {
         (q, step, t, space) -> pool.backward(q, t[0], t[1], t[2], t[3], t[4], t[5], t[6], space));
     FusedResidual residual =
         new FusedResidual(
-            d.batch(), d.pixels(), d.inChannels(), cases.dtype, Activation.IDENTITY, 0.3f, 3);
+            d.batch(),
+            d.pixels(),
+            d.inChannels(),
+            cases.dtype,
+            Activation.IDENTITY,
+            Activation.RELU,
+            Activation.RELU6,
+            0.3f,
+            3);
     cases.add(
         "FusedResidual.scales",
         "imageScale:N",
@@ -178,5 +188,26 @@ final class FusedCases {
         "branch@NXC norm:4C imageScale:N skip@NXC skipNorm:4C dst@NXC",
         OperationCases.NONE,
         (q, step, t, space) -> residual.forward(q, t[0], t[1], t[2], t[3], t[4], t[5]));
+    cases.add(
+        "FusedResidual.backward",
+        "dst@NXC diffDst@NXC diffSum@NXC",
+        OperationCases.NONE,
+        (q, step, t, space) -> residual.backward(q, t[0], t[1], t[2]));
+    pool(cases, "Pool.max", PoolKind.MAX);
+    pool(cases, "Pool.average", PoolKind.AVERAGE);
+  }
+
+  private static void pool(OperationCases cases, String name, PoolKind kind) {
+    Pool op = new Pool(cases.dimensions.pool(), kind, cases.dtype, SILU);
+    cases.add(
+        name + ".forward",
+        "src@NHWC inNorm:4C dst@NPQC",
+        OperationCases.NONE,
+        (q, step, t, space) -> op.forward(q, t[0], t[1], t[2]));
+    cases.add(
+        name + ".backward",
+        "src@NHWC inNorm:4C diffDst@NPQC addend@NHWC diffSrc@NHWC",
+        OperationCases.NONE,
+        (q, step, t, space) -> op.backward(q, t[0], t[1], t[2], t[3], t[4]));
   }
 }

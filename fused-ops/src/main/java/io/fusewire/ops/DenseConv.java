@@ -11,17 +11,24 @@ import io.fusewire.binding.Fusewire;
  * </pre>
  *
  * Activations are NHWC in the storage type; weights (outChannels, kernelHeight, kernelWidth,
- * inChannels), bias (outChannels) and their gradients are F32. For a 1x1 kernel use {@link
- * PointwiseConv}. All tensors are on the stream's device. Every method throws {@link
- * IllegalArgumentException} for a tensor that does not fit and {@link IllegalStateException} for a
- * closed one, before anything is launched. One object may serve any number of streams and threads.
+ * inChannels), bias (outChannels) and their gradients are F32. For a 1x1 kernel of stride 1 use
+ * {@link PointwiseConv}; {@link #forwardPacked} takes its kernels for one by itself. All tensors
+ * are on the stream's device. Every method throws {@link IllegalArgumentException} for a tensor
+ * that does not fit and {@link IllegalStateException} for a closed one, before anything is
+ * launched. One object may serve any number of streams and threads.
  */
 public final class DenseConv {
   private static final String FORWARD = "DenseConv.forward";
+  private static final String FORWARD_PACKED = "DenseConv.forwardPacked";
+  private static final String PACK = "DenseConv.pack";
   private static final String DATA = "DenseConv.backwardData";
   private static final String WEIGHTS = "DenseConv.backwardWeights";
 
   private final ConvTensors tensors;
+  private volatile PackedSize packedSize;
+
+  /** Bytes of packed weights on a device, kept so that a call need not ask for them. */
+  private record PackedSize(Device device, long bytes) {}
 
   /**
    * Describes a dense convolution.
@@ -87,6 +94,90 @@ public final class DenseConv {
             Checks.workspaceBytes(workspace)));
     Checks.reachable(src, weights, bias, dst);
     Checks.reachable(workspace, null, null, null);
+  }
+
+  /**
+   * Size of packed weights.
+   *
+   * @param stream a stream of the device in question
+   * @return bytes
+   */
+  public long packedBytes(Stream stream) {
+    String operation = "DenseConv.packedBytes";
+    Checks.stream(operation, stream);
+    PackedSize known = packedSize;
+    if (known == null || known.device() != stream.device()) {
+      long bytes =
+          ByteCount.of(operation, stream, tensors.problem(), Fusewire::fw_conv_packed_bytes);
+      known = new PackedSize(stream.device(), bytes);
+      packedSize = known;
+    }
+    return known.bytes();
+  }
+
+  /**
+   * Packs weights once for many calls of {@link #forwardPacked}, of this object or of one that
+   * differs from it in batch, size, padding and stride only. The layout is the device's own.
+   *
+   * @param stream where it runs
+   * @param weights (outChannels, kernelHeight, kernelWidth, inChannels), F32
+   * @param packed U8 with exactly {@link #packedBytes} bytes, overwritten
+   */
+  public void pack(Stream stream, Tensor weights, Tensor packed) {
+    long handle = Checks.stream(PACK, stream);
+    long weightsAddress = tensors.denseWeights(PACK, "weights", weights, stream);
+    long packedAddress = packed(PACK, packed, stream);
+    Checks.disjoint(PACK, "packed", packed, "weights", weights);
+    Status.check(Fusewire.fw_conv_pack(handle, tensors.problem(), weightsAddress, packedAddress));
+    Checks.reachable(weights, packed, null, null);
+  }
+
+  /**
+   * Computes the convolution with weights that {@link #pack} has packed, as inference does: with
+   * raw the convolution and its bias, dst = act(raw) + residual or act(raw + residual).
+   *
+   * @param stream where it runs
+   * @param src (batch, inHeight, inWidth, inChannels)
+   * @param packed what {@link #pack} wrote on this device
+   * @param bias (outChannels), F32, or null
+   * @param residual (batch, outHeight, outWidth, outChannels), or null; may be dst itself
+   * @param place where residual is added
+   * @param dst (batch, outHeight, outWidth, outChannels), overwritten; shares no memory with src
+   */
+  public void forwardPacked(
+      Stream stream,
+      Tensor src,
+      Tensor packed,
+      Tensor bias,
+      Tensor residual,
+      ResidualPlace place,
+      Tensor dst) {
+    long handle = Checks.stream(FORWARD_PACKED, stream);
+    Checks.notNull(FORWARD_PACKED, "place", place);
+    long srcAddress = tensors.src(FORWARD_PACKED, "src", src, stream);
+    long packedAddress = packed(FORWARD_PACKED, packed, stream);
+    long biasAddress = tensors.bias(FORWARD_PACKED, "bias", bias, stream);
+    long residualAddress =
+        residual == null ? 0 : tensors.dst(FORWARD_PACKED, "residual", residual, stream);
+    long dstAddress = tensors.dst(FORWARD_PACKED, "dst", dst, stream);
+    Checks.disjoint(FORWARD_PACKED, "dst", dst, "src", src);
+    Checks.sameOrDisjoint(FORWARD_PACKED, "dst", dst, "residual", residual);
+    Status.check(
+        Fusewire.fw_conv_forward_packed(
+            handle,
+            tensors.problem(),
+            srcAddress,
+            packedAddress,
+            biasAddress,
+            residualAddress,
+            place.code(),
+            dstAddress));
+    Checks.reachable(src, packed, bias, residual);
+    Checks.reachable(dst, null, null, null);
+  }
+
+  private long packed(String operation, Tensor packed, Stream stream) {
+    return Checks.tensor(operation, "packed", packed, stream, DType.U8, packedBytes(stream));
   }
 
   /**

@@ -28,6 +28,7 @@ final class FusedOperationCalls {
     calls.depthwise();
     calls.squeezeExcite();
     calls.normed();
+    calls.pools();
     return calls.calls;
   }
 
@@ -227,7 +228,8 @@ final class FusedOperationCalls {
   private void normed() {
     NormGradient gradient = new NormGradient(2, 8, 5, DType.F32, SILU);
     FusedMeanPool pool = new FusedMeanPool(2, 8, 5, DType.F32, SILU);
-    FusedResidual residual = new FusedResidual(2, 8, 5, DType.F32, IDENTITY, 0.2f, 1);
+    FusedResidual residual =
+        new FusedResidual(2, 8, 5, DType.F32, IDENTITY, IDENTITY, Activation.RELU, 0.2f, 1);
     Map<String, Tensor> t =
         zeros(
             gradient.workspaceBytes(lab.stream),
@@ -244,7 +246,9 @@ final class FusedOperationCalls {
             "branch 2x8x5",
             "skip 2x8x5",
             "skipNorm 4x5",
-            "dst 2x8x5");
+            "dst 2x8x5",
+            "diffDst 2x8x5",
+            "diffSum 2x8x5");
     add(
         "NormGradient.run",
         "src norm diff imageScale? diffGamma diffBeta gradient workspace",
@@ -266,5 +270,36 @@ final class FusedOperationCalls {
         "branch norm? imageScale? skip skipNorm? dst",
         t,
         (q, x) -> residual.forward(q, x[0], x[1], x[2], x[3], x[4], x[5]));
+    add(
+        "FusedResidual.backward",
+        "dst diffDst diffSum",
+        t,
+        (q, x) -> residual.backward(q, x[0], x[1], x[2]));
+  }
+
+  private void pools() {
+    PoolShape shape = PoolShape.symmetric(2, 5, 6, 4, 3, 2, 1);
+    Pool max = new Pool(shape, PoolKind.MAX, DType.F32, SILU);
+    Pool average = new Pool(shape, PoolKind.AVERAGE, DType.F32, SILU);
+    Map<String, Tensor> t =
+        zeros(
+            0,
+            "src 2x5x6x4",
+            "inNorm 4x4",
+            "dst 2x3x3x4",
+            "diffDst 2x3x3x4",
+            "addend 2x5x6x4",
+            "diffSrc 2x5x6x4");
+    add("Pool.forward", "src inNorm? dst", t, (q, x) -> max.forward(q, x[0], x[1], x[2]));
+    add(
+        "Pool.backward",
+        "src inNorm? diffDst addend? diffSrc",
+        t,
+        (q, x) -> max.backward(q, x[0], x[1], x[2], x[3], x[4]));
+    add(
+        "Pool.backward",
+        "src? inNorm? diffDst addend? diffSrc",
+        t,
+        (q, x) -> average.backward(q, x[0], x[1], x[2], x[3], x[4]));
   }
 }

@@ -46,6 +46,63 @@ class FusedResidualTest {
     }
   }
 
+  @ParameterizedTest
+  @MethodSource("io.fusewire.ops.Lab#devicesAndTypes")
+  void anActivationFollowsTheSum(Device device, DType dtype) {
+    for (Activation out : new Activation[] {Activation.RELU, Activation.RELU6}) {
+      Random random = new Random(3);
+      try (Lab lab = new Lab(device)) {
+        NormedSource branch = source(lab, dtype, random);
+        NormedSource skip =
+            NormedSource.random(lab, dtype, Activation.RELU6, random, BATCH, PIXELS, CHANNELS);
+        FusedResidual fused =
+            new FusedResidual(
+                BATCH,
+                PIXELS,
+                CHANNELS,
+                dtype,
+                Activation.IDENTITY,
+                Activation.RELU6,
+                out,
+                0,
+                LAYER);
+        Tensor dst = lab.out(dtype, BATCH, PIXELS, CHANNELS);
+        fused.forward(lab.stream, branch.tensor, branch.norm, null, skip.tensor, skip.norm, dst);
+        double[] a = lab.read(branch.activated);
+        double[] b = lab.read(skip.activated);
+        double[] expected = new double[a.length];
+        for (int i = 0; i < a.length; i++) {
+          expected[i] = ActivationReference.apply(out, a[i] + b[i]);
+        }
+        NormedSource.assertAgrees("dst", dtype, expected, lab.read(dst));
+
+        double[] diff = Numbers.reals(random, dtype, expected.length);
+        Tensor diffDst = lab.in(dtype, diff, BATCH, PIXELS, CHANNELS);
+        double[] result = lab.read(dst);
+        fused.backward(lab.stream, dst, diffDst, diffDst); // in place
+        double[] diffSum = new double[diff.length];
+        for (int i = 0; i < diff.length; i++) {
+          diffSum[i] = diff[i] * ActivationReference.slope(out, result[i]) + 0.0;
+        }
+        assertArrayEquals(diffSum, lab.read(diffDst));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("io.fusewire.ops.Lab#devices")
+  void theDerivativeOfSiluNeedsTheSum(Device device) {
+    try (Lab lab = new Lab(device)) {
+      Tensor x = lab.out(DType.F32, 1, 1, 2).fill(lab.stream, 0);
+      FusedResidual silu =
+          new FusedResidual(
+              1, 1, 2, DType.F32, Activation.SILU, Activation.SILU, Activation.SILU, 0, 1);
+      Exception e =
+          assertThrows(UnsupportedException.class, () -> silu.backward(lab.stream, x, x, x));
+      assertTrue(e.getMessage().contains("out_activation is SiLU"), e.getMessage());
+    }
+  }
+
   private static NormedSource source(Lab lab, DType dtype, Random random) {
     return NormedSource.random(lab, dtype, Activation.IDENTITY, random, BATCH, PIXELS, CHANNELS);
   }

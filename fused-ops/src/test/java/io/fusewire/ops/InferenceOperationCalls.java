@@ -15,7 +15,13 @@ final class InferenceOperationCalls {
 
   static List<OperationCall> all(Lab lab) {
     InferenceOperationCalls calls = new InferenceOperationCalls(lab);
-    return List.of(calls.depthwise(), calls.expanding(), calls.gate(), calls.projection());
+    return List.of(
+        calls.depthwise(),
+        calls.expanding(),
+        calls.gate(),
+        calls.projection(),
+        calls.packing(),
+        calls.dense());
   }
 
   private static OperationCall call(
@@ -32,6 +38,36 @@ final class InferenceOperationCalls {
     Tensor packed = lab.workspace(conv.packedBytes(lab.stream));
     conv.pack(lab.stream, f32(out, in), packed);
     return packed;
+  }
+
+  private static DenseConv denseConv() {
+    return new DenseConv(ConvShape.same(2, 5, 6, 4, 7, 3, 2), DType.F32, SILU);
+  }
+
+  private OperationCall packing() {
+    DenseConv op = denseConv();
+    return call(
+        "DenseConv.pack",
+        "weights packed",
+        (q, t) -> op.pack(q, t[0], t[1]),
+        f32(7, 3, 3, 4),
+        lab.workspace(op.packedBytes(lab.stream)));
+  }
+
+  private OperationCall dense() {
+    DenseConv op = denseConv();
+    Tensor packed = lab.workspace(op.packedBytes(lab.stream));
+    op.pack(lab.stream, f32(7, 3, 3, 4), packed);
+    return call(
+        "DenseConv.forwardPacked",
+        "src packed bias? residual? dst",
+        (q, t) ->
+            op.forwardPacked(q, t[0], t[1], t[2], t[3], ResidualPlace.BEFORE_ACTIVATION, t[4]),
+        f32(2, 5, 6, 4),
+        packed,
+        f32(7),
+        f32(2, 3, 3, 7),
+        f32(2, 3, 3, 7));
   }
 
   private OperationCall depthwise() {

@@ -45,6 +45,8 @@ public class FusewireConfig implements InfoMapper {
     "fw_fused_depthwise", "FusedDepthwiseProblem",
     "fw_fused_squeeze_excite", "FusedSqueezeExciteProblem",
     "fw_normed", "NormedProblem",
+    "fw_fused_residual", "FusedResidualProblem",
+    "fw_pool", "PoolProblem",
     "fw_squeezed_depthwise", "SqueezedDepthwiseProblem",
     "fw_gated_pointwise", "GatedPointwiseProblem",
   };
@@ -54,6 +56,7 @@ public class FusewireConfig implements InfoMapper {
     "fw_dtype",
     "fw_activation",
     "fw_gate",
+    "fw_pool_kind",
     "fw_sample_mode",
     "fw_optimizer_kind",
     "fw_device_kind",

@@ -5,6 +5,7 @@ import io.fusewire.ops.Activation;
 import io.fusewire.ops.ConvShape;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.DenseConv;
+import io.fusewire.ops.ResidualPlace;
 import io.fusewire.ops.Tensor;
 import org.openjdk.jmh.annotations.Benchmark;
 
@@ -15,6 +16,8 @@ public class DenseConvBenchmark extends CallBenchmark {
   private Tensor weights;
   private Tensor bias;
   private Tensor dst;
+  private Tensor residual;
+  private Tensor packed;
   private Tensor workspace;
 
   /** Called by JMH. */
@@ -29,6 +32,8 @@ public class DenseConvBenchmark extends CallBenchmark {
     weights = zeros(CHANNELS, 1, 1, CHANNELS);
     bias = zeros(CHANNELS);
     dst = zeros(1, 1, 1, CHANNELS);
+    residual = zeros(1, 1, 1, CHANNELS);
+    packed = workspace(conv.packedBytes(stream));
     workspace = workspace(conv.workspaceBytes(stream));
   }
 
@@ -48,5 +53,17 @@ public class DenseConvBenchmark extends CallBenchmark {
   @Benchmark
   public void backwardWeights() {
     conv.backwardWeights(stream, src, dst, weights, bias, workspace);
+  }
+
+  /** One call. */
+  @Benchmark
+  public void pack() {
+    conv.pack(stream, weights, packed);
+  }
+
+  /** One call. */
+  @Benchmark
+  public void forwardPacked() {
+    conv.forwardPacked(stream, src, packed, bias, residual, ResidualPlace.BEFORE_ACTIVATION, dst);
   }
 }

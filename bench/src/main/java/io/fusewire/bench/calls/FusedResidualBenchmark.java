@@ -22,7 +22,17 @@ public class FusedResidualBenchmark extends CallBenchmark {
 
   @Override
   void prepare() {
-    operation = new FusedResidual(1, 1, CHANNELS, DType.F32, Activation.IDENTITY, 0.5f, 1);
+    operation =
+        new FusedResidual(
+            1,
+            1,
+            CHANNELS,
+            DType.F32,
+            Activation.IDENTITY,
+            Activation.IDENTITY,
+            Activation.RELU,
+            0.5f,
+            1);
     branch = zeros(1, 1, CHANNELS);
     skip = zeros(1, 1, CHANNELS);
     dst = zeros(1, 1, CHANNELS);
@@ -41,5 +51,11 @@ public class FusedResidualBenchmark extends CallBenchmark {
   @Benchmark
   public void forward() {
     operation.forward(stream, branch, norm, imageScale, skip, skipNorm, dst);
+  }
+
+  /** One call. */
+  @Benchmark
+  public void backward() {
+    operation.backward(stream, dst, branch, skip);
   }
 }
