@@ -14,6 +14,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * Keras's HDF5 files. Those of Keras 1 and 2, and of Keras 3's {@code .h5}, list their layers and
@@ -27,12 +28,14 @@ final class KerasHdf {
 
   private final TensorTable table;
   private final HdfObjects objects;
+  private final UnaryOperator<String> names;
   private final Set<Long> open = new HashSet<>();
   private int visited;
 
-  private KerasHdf(TensorTable table, HdfObjects objects) {
+  private KerasHdf(TensorTable table, HdfObjects objects, UnaryOperator<String> names) {
     this.table = table;
     this.objects = objects;
+    this.names = names;
   }
 
   /** Whether a file begins as HDF5 files do. */
@@ -43,14 +46,15 @@ final class KerasHdf {
 
   static TensorTable open(Path file, FileChannel channel) throws IOException {
     TensorTable table = new TensorTable(file, "Keras HDF5", channel);
-    read(table, Region.whole(file, channel));
+    read(table, Region.whole(file, channel), UnaryOperator.identity());
     return table;
   }
 
-  /** Adds what a file that is part of another has. */
-  static void read(TensorTable table, Region region) throws IOException {
+  /** Adds what a file, perhaps part of another, has; names of tensors are made of their paths. */
+  static void read(TensorTable table, Region region, UnaryOperator<String> names)
+      throws IOException {
     HdfObjects objects = new HdfObjects(region);
-    KerasHdf reader = new KerasHdf(table, objects);
+    KerasHdf reader = new KerasHdf(table, objects, names);
     ObjectHeader root = objects.root();
     for (String version : List.of("keras_version", "backend")) {
       List<String> text = objects.strings(root, version);
@@ -127,7 +131,7 @@ final class KerasHdf {
       if (!optimizer) {
         ObjectHeader object = objects.object(member.getValue());
         if (objects.isDataset(object)) {
-          add(object, path + member.getKey());
+          add(object, names.apply(path + member.getKey()));
         } else {
           walk(object, path + member.getKey() + "/", depth + 1);
         }

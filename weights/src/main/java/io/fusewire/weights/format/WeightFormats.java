@@ -14,7 +14,7 @@ import java.nio.file.StandardOpenOption;
 /** Finds from a file's content what kind of file it is. */
 public final class WeightFormats {
   private static final String READABLE =
-      "safetensors, PyTorch (.pth, .pt, both formats), NumPy (.npz), Keras (.h5), TensorFlow checkpoints (.index,"
+      "safetensors, PyTorch (.pth, .pt, both formats), NumPy (.npz), Keras (.h5, .keras), TensorFlow checkpoints (.index,"
           + " their prefix or their folder), ONNX (.onnx)";
 
   private static final int ZIP_MAGIC = 'P' | 'K' << 8 | 3 << 16 | 4 << 24;
@@ -88,6 +88,9 @@ public final class WeightFormats {
     ZipArchive zip = ZipArchive.open(file, channel);
     if (TorchZip.recognizes(zip)) {
       return TorchZip.open(file, channel, zip);
+    }
+    if (KerasArchive.recognizes(zip)) {
+      return KerasArchive.open(file, channel, zip);
     }
     if (Npz.recognizes(zip)) {
       return Npz.open(file, channel, zip);

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -52,10 +53,33 @@ class KerasHdfTest {
   }
 
   @Test
+  void namesTheVariablesOfAnArchiveByTheirLayers() throws IOException {
+    try (TensorFile file = Samples.open("keras3.keras")) {
+      assertEquals(
+          Set.of(
+              "normalization/mean",
+              "stem_conv/kernel",
+              "stem_bn/gamma",
+              "stem_bn/beta",
+              "stem_bn/moving_mean",
+              "stem_bn/moving_variance",
+              "block1a_dwconv/depthwise_kernel",
+              "block1a_project_conv/kernel",
+              "predictions/kernel",
+              "predictions/bias",
+              "special/0"),
+          file.tensors().keySet());
+      assertTensor(file, "block1a_project_conv/kernel", ElementType.F32, 1, 1, 4, 2);
+      assertTensor(file, "stem_bn/moving_variance", ElementType.F32, 4);
+    }
+  }
+
+  @Test
   void refusesWhatItCannotRead() {
     assertRefused(Samples.path("hdf-chunked.h5"), "'x'", "chunks", "h5repack");
     assertRefused(Samples.path("hdf-cycle.h5"), "without an end");
     assertRefused(Samples.path("hdf-strings.h5"), "'x'", "no plain numbers");
+    assertRefused(Samples.path("keras3-compressed.keras"), "compressed weights");
   }
 
   @Test

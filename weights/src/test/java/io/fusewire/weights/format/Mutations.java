@@ -167,7 +167,7 @@ final class Mutations {
     for (int i = 0; i < changes; i++) {
       int at = random.nextInt(result.length - 48);
       if (random.nextBoolean()) {
-        result[at] += (byte) (random.nextInt(256));
+        result[at] += (byte) random.nextInt(256);
       } else {
         number(random, result, at);
       }

@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * on.
  */
 class ReaderFuzzTest {
-  private static final int MUTATIONS = Integer.getInteger("fusewire.fuzz.mutations", 4000);
+  private static final int MUTATIONS = Integer.getInteger("fusewire.fuzz.mutations", 3000);
   private static final long SEED = Long.getLong("fusewire.fuzz.seed", 1);
 
   /** The buffers of streams and libraries, for the few tensors of the samples. */
@@ -44,6 +44,7 @@ class ReaderFuzzTest {
     NUMPY("numpy.npz", "numpy-compressed.npz"),
     KERAS_HDF5(
         "keras-weights.h5", "keras-model.h5", "keras3.weights.h5", "keras3-latest.weights.h5"),
+    KERAS("keras3.keras"),
     TENSORFLOW("tensorflow.ckpt.index", "tensorflow-shards.ckpt.index"),
     ONNX("onnx.onnx");
 
@@ -61,7 +62,7 @@ class ReaderFuzzTest {
     List<Map<String, byte[]>> archives = new ArrayList<>();
     for (String name : kind.samples) {
       samples.add(sample(name));
-      if (kind == Kind.PYTORCH || kind == Kind.NUMPY) {
+      if (kind == Kind.PYTORCH || kind == Kind.NUMPY || kind == Kind.KERAS) {
         archives.add(Mutations.entries(Samples.path(name)));
       }
     }
@@ -82,7 +83,7 @@ class ReaderFuzzTest {
       boolean structured = random.nextInt(4) != 0;
       byte[] damaged =
           switch (kind) {
-            case PYTORCH, NUMPY ->
+            case PYTORCH, NUMPY, KERAS ->
                 structured
                     ? Mutations.zip(random, archives.get(chosen))
                     : Mutations.bytes(random, sample, other);

@@ -7,7 +7,10 @@ On Debian 12: apt-get install python3-torch python3-h5py python3-onnx; /usr/bin/
 Element i of a tensor in C order is (i - 3) / 4, in whole numbers i - 3, so that every type has it exactly.
 """
 import argparse
+import io
+import json
 import os
+import zipfile
 from collections import OrderedDict
 
 import h5py
@@ -148,6 +151,41 @@ def keras_files():
         file.create_dataset("x", data=["a", "b"])
 
 
+def keras_archives():
+    """As Keras 3 writes them: variables by class and number of their layer, the layers' names in config.json."""
+    layers = [
+        ("Normalization", "normalization", [values((3,))]),
+        ("Conv2D", "stem_conv", [values((3, 3, 3, 4))]),
+        ("BatchNormalization", "stem_bn", [values((4,))] * 4),
+        ("Activation", "stem_activation", []),
+        ("DepthwiseConv2D", "block1a_dwconv", [values((3, 3, 4, 1))]),
+        ("Conv2D", "block1a_project_conv", [values((1, 1, 4, 2))]),
+        ("Dense", "predictions", [values((2, 2)), values((2,))]),
+        ("Special", "special", [values((2,))]),
+    ]
+    groups = ["normalization", "conv2d", "batch_normalization", "activation", "depthwise_conv2d", "conv2d_1", "dense", "special"]
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as file:
+        for group, (_, _, variables) in zip(groups, layers):
+            for i, variable in enumerate(variables):
+                file.create_dataset("layers/%s/vars/%d" % (group, i), data=variable)
+        file.create_dataset("optimizer/vars/0", data=np.int64(3))
+    config = {
+        "module": "keras",
+        "class_name": "Functional",
+        "config": {
+            "name": "efficientnetb0",
+            "layers": [{"class_name": kind, "config": {"name": name, "axis": [-1]}} for kind, name, _ in layers],
+            "input_layers": [["input", 0, 0]],
+        },
+    }
+    for name, method in (("keras3.keras", zipfile.ZIP_STORED), ("keras3-compressed.keras", zipfile.ZIP_DEFLATED)):
+        with zipfile.ZipFile(name, "w", method) as archive:
+            archive.writestr("metadata.json", json.dumps({"keras_version": "3.3.3"}))
+            archive.writestr("config.json", json.dumps(config))
+            archive.writestr("model.weights.h5", weights.getvalue())
+
+
 def onnx_file(name, initializers, **options):
     graph = onnx.helper.make_graph(
         [onnx.helper.make_node("Identity", ["x"], ["y"], name="identity", doc_string="a node")],
@@ -189,7 +227,8 @@ def onnx_files():
 
 
 if __name__ == "__main__":
-    onnx_files()
-    keras_files()
     torch_files()
     numpy_files()
+    keras_files()
+    keras_archives()
+    onnx_files()
