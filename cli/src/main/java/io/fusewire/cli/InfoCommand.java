@@ -35,7 +35,8 @@ final class InfoCommand implements Callable<Integer> {
 
   @Parameters(
       paramLabel = "MODEL",
-      description = "b0 to b7, a model.safetensors, or the folder of a run.")
+      description =
+          "A name such as b0, v2_s or resnet50, a file of weights, or the folder of a run.")
   private String model;
 
   @Option(

@@ -2,7 +2,8 @@
 package io.fusewire.cli;
 
 import io.fusewire.model.Architecture;
-import io.fusewire.train.ModelFile;
+import io.fusewire.weights.names.ImportOptions;
+import io.fusewire.weights.names.WeightImport;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -38,6 +39,6 @@ final class ModelArgument {
         throw new IllegalArgumentException(e.getMessage() + ", and no file of that name", e);
       }
     }
-    return ModelFile.read(file(path)).network();
+    return WeightImport.load(file(path), ImportOptions.defaults()).model().network();
   }
 }

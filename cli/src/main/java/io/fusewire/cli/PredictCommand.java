@@ -3,6 +3,7 @@ package io.fusewire.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.fusewire.ops.DType;
+import io.fusewire.train.ModelFile;
 import io.fusewire.train.Prediction;
 import io.fusewire.train.Predictor;
 import java.io.IOException;
@@ -29,11 +30,15 @@ import picocli.CommandLine.Spec;
 final class PredictCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private DeviceOption device;
+  @Mixin private LibraryOption library;
 
   @Parameters(
       index = "0",
       paramLabel = "MODEL",
-      description = "A model.safetensors, or the folder of a run.")
+      description = {
+        "A model.safetensors, the folder of a run, or weights of timm, torchvision,",
+        "efficientnet_pytorch, TensorFlow or Keras."
+      })
   private Path model;
 
   @Parameters(
@@ -61,8 +66,8 @@ final class PredictCommand implements Callable<Integer> {
     }
     PrintWriter out = spec.commandLine().getOut();
     List<String> unusable = new ArrayList<>();
-    try (Predictor predictor =
-        Predictor.open(ModelArgument.file(model), device.device(), DType.F32, 1)) {
+    ModelFile weights = library.read(model, spec.commandLine().getErr());
+    try (Predictor predictor = Predictor.open(weights, device.device(), DType.F32, 1)) {
       for (Path image : images) {
         try {
           print(out, image, predictor.predict(List.of(image), top).get(0));

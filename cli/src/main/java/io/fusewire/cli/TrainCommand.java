@@ -19,7 +19,7 @@ import picocli.CommandLine.Spec;
     name = "train",
     sortOptions = false,
     description = {
-      "Trains an EfficientNet on images.",
+      "Trains a network on images, from random weights or further from those of --init.",
       "With no arguments: B0 with an 8-sample-dropout head and a one-cycle schedule on Fashion-MNIST.",
       "Ctrl-C or SIGTERM leaves a checkpoint that --resume goes on from."
     })
@@ -49,6 +49,7 @@ final class TrainCommand implements Callable<Integer> {
     PrintWriter output = spec.commandLine().getOut();
     PrintWriter log = spec.commandLine().getErr();
     TrainConfig config = options.config().resume(resume).out(out);
+    options.addInitialWeights(config, resume != null, log);
     TrainResult result;
     TrainProgress progress = TrainProgress.on(log);
     Trainer trainer = new Trainer(config, progress);

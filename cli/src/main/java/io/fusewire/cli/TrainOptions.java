@@ -3,9 +3,13 @@ package io.fusewire.cli;
 
 import io.fusewire.model.Padding;
 import io.fusewire.ops.DType;
+import io.fusewire.train.Freeze;
 import io.fusewire.train.OptimizerKind;
 import io.fusewire.train.Schedule;
 import io.fusewire.train.TrainConfig;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.Locale;
 import java.util.function.Function;
 import picocli.CommandLine.ITypeConverter;
@@ -13,6 +17,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
@@ -26,8 +31,9 @@ final class TrainOptions {
 
   @Mixin private DeviceOption device;
 
-  @Option(
-      names = "--data",
+  @Parameters(
+      index = "0",
+      arity = "0..1",
       paramLabel = "DATA",
       description = {
         "fashion-mnist (the default), a folder with train/<class>/* and val/<class>/* images, or a",
@@ -35,13 +41,53 @@ final class TrainOptions {
       })
   private String data;
 
-  @Option(names = "--model", paramLabel = "NAME", description = "b0 to b7 (default: b0).")
+  @Option(names = "--data", paramLabel = "DATA", description = "The same as DATA by itself.")
+  private String dataOption;
+
+  @Option(
+      names = "--model",
+      paramLabel = "NAME",
+      description = "Such as b0, lite0, v2_s or resnet18 (default: that of --init, else b0).")
   private String model;
+
+  @Option(
+      names = "--init",
+      paramLabel = "FILE",
+      description = {
+        "Weights to start from: a model.safetensors or a run's folder, or a file of timm,",
+        "torchvision, efficientnet_pytorch, TensorFlow or Keras. It decides model, padding,",
+        "BatchNorm's constants, resolution and preprocessing unless options do."
+      })
+  private Path init;
+
+  @Mixin private LibraryOption library;
+
+  @Option(
+      names = "--freeze",
+      paramLabel = "PART",
+      converter = FreezeConverter.class,
+      description = "features: train the classifier alone, on the features of --init.")
+  private Freeze freeze;
+
+  @Option(
+      names = "--layer-decay",
+      paramLabel = "F",
+      description = {
+        "Learning rate of each layer group (stem, stages, head with classifier) as a share of that",
+        "of the next one (default: 1)."
+      })
+  private Double layerDecay;
+
+  @Option(
+      names = "--feature-rate",
+      paramLabel = "F",
+      description = "Learning rate of all but the classifier as a share of its own (default: 1).")
+  private Double featureRate;
 
   @Option(
       names = "--resolution",
       paramLabel = "PIXELS",
-      description = "Input height and width (default: 32 for Fashion-MNIST, else the model's own).")
+      description = "Input height and width (default: 32 for small images, else the model's own).")
   private Integer resolution;
 
   @Option(
@@ -96,7 +142,10 @@ final class TrainOptions {
   @Option(
       names = "--learning-rate",
       paramLabel = "RATE",
-      description = "Highest learning rate (default: the optimizer's usual one for the batch).")
+      description = {
+        "Highest learning rate (default: the optimizer's usual one for the batch, a tenth of it",
+        "when all of --init is trained further)."
+      })
   private Double learningRate;
 
   @Option(names = "--momentum", paramLabel = "M", description = "Momentum; AdamW's first beta.")
@@ -124,7 +173,7 @@ final class TrainOptions {
       names = "--padding",
       paramLabel = "NAME",
       converter = PaddingConverter.class,
-      description = "same (TensorFlow's, the default) or symmetric (PyTorch's).")
+      description = "same (TensorFlow's) or symmetric (PyTorch's) (default: --init's, else same).")
   private Padding padding;
 
   @Option(names = "--no-flip", description = "Do not mirror training images at random.")
@@ -167,6 +216,23 @@ final class TrainOptions {
     return config;
   }
 
+  /**
+   * Reads the weights to start from, if there are any. A resumed run has its own and is only told
+   * the name.
+   *
+   * @param log is told whose weights they are
+   */
+  void addInitialWeights(TrainConfig config, boolean resumed, PrintWriter log) throws IOException {
+    if (init == null) {
+      return;
+    }
+    if (resumed) {
+      config.init(init);
+    } else {
+      config.init(init.toString(), library.read(init, log));
+    }
+  }
+
   private void fill(TrainConfig config) {
     if (device.given()) {
       config.device(device.device().name());
@@ -177,7 +243,21 @@ final class TrainOptions {
     if (averageLogits) {
       config.averageLogits(true);
     }
-    set(data, config::data);
+    if (data != null && dataOption != null) {
+      throw new IllegalArgumentException(
+          "data is given twice: " + data + " and --data " + dataOption);
+    }
+    if (library.given() && init == null) {
+      throw new IllegalArgumentException("--as says whose weights --init has; there is none");
+    }
+    if (freeze == Freeze.FEATURES && (layerDecay != null || featureRate != null)) {
+      throw new IllegalArgumentException(
+          "frozen features have no learning rate for --layer-decay or --feature-rate");
+    }
+    set(data == null ? dataOption : data, config::data);
+    set(freeze, config::freeze);
+    set(layerDecay, config::layerDecay);
+    set(featureRate, config::featureRate);
     set(model, config::model);
     set(positive("--resolution", resolution), config::resolution);
     set(positive("--classes", classes), config::classes);
@@ -248,6 +328,13 @@ final class TrainOptions {
     @Override
     public Schedule convert(String name) {
       return named(name, Schedule::byName);
+    }
+  }
+
+  private static final class FreezeConverter implements ITypeConverter<Freeze> {
+    @Override
+    public Freeze convert(String name) {
+      return named(name, Freeze::byName);
     }
   }
 

@@ -5,7 +5,9 @@ import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Random;
+import java.util.TreeSet;
 import javax.imageio.ImageIO;
 
 /**
@@ -20,12 +22,19 @@ final class TinyImages {
   private TinyImages() {}
 
   static Path write(Path folder) throws IOException {
+    return write(folder, Map.of("red", 0xc02020, "blue", 0x2020c0));
+  }
+
+  /** The same with classes of one's own: colours by name. */
+  static Path write(Path folder, Map<String, Integer> classes) throws IOException {
     Random random = new Random(5);
     for (String kind : new String[] {"train", "val"}) {
       int count = kind.equals("train") ? TRAIN_PER_CLASS : VAL_PER_CLASS;
-      for (int i = 0; i < count; i++) {
-        image(folder.resolve(kind + "/red/" + i + ".png"), 0xc02020, random);
-        image(folder.resolve(kind + "/blue/" + i + ".png"), 0x2020c0, random);
+      for (String name : new TreeSet<>(classes.keySet())) {
+        for (int i = 0; i < count; i++) {
+          Path file = folder.resolve(kind + "/" + name + "/" + i + ".png");
+          image(file, classes.get(name), random);
+        }
       }
     }
     return folder;

@@ -72,10 +72,27 @@ public final class Predictor implements AutoCloseable {
   public static Predictor open(
       Path model, Device device, DType dtype, int batch, ExpansionPolicy expansions)
       throws IOException {
-    ModelFile file = ModelFile.read(model);
+    return open(ModelFile.read(model), device, dtype, batch, expansions);
+  }
+
+  /**
+   * Prepares a model's weights on a device, with {@link ExpansionPolicy#measured}.
+   *
+   * @param model architecture, class names, preprocessing and weights
+   * @param device where to run
+   * @param dtype storage type of activations
+   * @param batch most images run at a time
+   * @return a predictor, to be closed
+   */
+  public static Predictor open(ModelFile model, Device device, DType dtype, int batch) {
+    return open(model, device, dtype, batch, ExpansionPolicy.measured());
+  }
+
+  private static Predictor open(
+      ModelFile model, Device device, DType dtype, int batch, ExpansionPolicy expansions) {
     Stream stream = Stream.open(device);
     try {
-      return new Predictor(file, stream, dtype, batch, expansions);
+      return new Predictor(model, stream, dtype, batch, expansions);
     } catch (RuntimeException e) {
       stream.close();
       throw e;

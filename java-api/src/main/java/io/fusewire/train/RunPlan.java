@@ -135,8 +135,7 @@ final class RunPlan {
     }
     if (choices.freeze == Freeze.FEATURES && !fineTuned) {
       throw new IllegalArgumentException(
-          "features without initial weights would stay random; freezing them needs weights to"
-              + " start from");
+          "frozen features need initial weights (--init), or they would stay random");
     }
     if (choices.freeze == Freeze.FEATURES
         && (choices.layerDecay != 1 || choices.featureRate != 1)) {
