@@ -9,19 +9,25 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 
-/** A model as a user names it: b0 to b7, a model file, or the folder of a run. */
+/** A model as a user names it: by name, a file of weights, or the folder of a run. */
 final class ModelArgument {
   private static final String FILE = "model.safetensors";
+  private static final String CHECKPOINT = "checkpoint.safetensors";
 
   private ModelArgument() {}
 
-  /** The model file that a path means: itself, or the one in a run's folder. */
+  /**
+   * What a path means: the model in a run's folder, or itself, which may be a folder of TensorFlow.
+   */
   static Path file(Path path) throws IOException {
+    Path file = path.resolve(FILE);
     if (!Files.isDirectory(path)) {
       return path;
     }
-    Path file = path.resolve(FILE);
     if (!Files.exists(file)) {
+      if (!Files.exists(path.resolve(CHECKPOINT))) {
+        return path;
+      }
       throw new IOException(
           path + " has no " + FILE + "; a run has one once its first epoch has ended");
     }
