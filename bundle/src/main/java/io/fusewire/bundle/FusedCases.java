@@ -193,19 +193,19 @@ final class FusedCases {
         "dst@NXC diffDst@NXC diffSum@NXC",
         OperationCases.NONE,
         (q, step, t, space) -> residual.backward(q, t[0], t[1], t[2]));
-    pool(cases, "Pool.max", PoolKind.MAX);
-    pool(cases, "Pool.average", PoolKind.AVERAGE);
+    pool(cases, "max", PoolKind.MAX);
+    pool(cases, "average", PoolKind.AVERAGE);
   }
 
-  private static void pool(OperationCases cases, String name, PoolKind kind) {
+  private static void pool(OperationCases cases, String which, PoolKind kind) {
     Pool op = new Pool(cases.dimensions.pool(), kind, cases.dtype, SILU);
     cases.add(
-        name + ".forward",
+        "Pool.forward " + which,
         "src@NHWC inNorm:4C dst@NPQC",
         OperationCases.NONE,
         (q, step, t, space) -> op.forward(q, t[0], t[1], t[2]));
     cases.add(
-        name + ".backward",
+        "Pool.backward " + which,
         "src@NHWC inNorm:4C diffDst@NPQC addend@NHWC diffSrc@NHWC",
         OperationCases.NONE,
         (q, step, t, space) -> op.backward(q, t[0], t[1], t[2], t[3], t[4]));
