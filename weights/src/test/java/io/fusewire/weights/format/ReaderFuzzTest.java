@@ -48,6 +48,7 @@ class ReaderFuzzTest {
     TENSORFLOW("tensorflow.ckpt.index", "tensorflow-shards.ckpt.index"),
     ONNX("onnx.onnx");
 
+    @SuppressWarnings("ImmutableEnumChecker") // List.of cannot be changed
     final List<String> samples;
 
     Kind(String... samples) {
