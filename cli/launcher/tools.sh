@@ -130,11 +130,17 @@ require_build_tools() {
 
 # The default dataset comes through npm, once; any other needs nothing.
 require_data_tools() {
-  local argument
+  local argument before=-
   for argument in "$@"; do
     case $argument in
       --data | --data=* | --resume | --resume=* | -h | --help) return 0 ;;
     esac
+    # A folder that is no option's value is the data.
+    case $before in
+      -*) ;;
+      *) if [ -d "$argument" ]; then return 0; fi ;;
+    esac
+    before=$argument
   done
   require_tools npm:npm
 }

@@ -16,6 +16,7 @@ import io.fusewire.ops.OptimizerSettings;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.SplittableRandom;
 
 /**
@@ -190,8 +191,11 @@ final class RunPlan {
     messages.add(initial.message());
     if (trained != net.parameters()) {
       messages.add(
-          "features are frozen: %d of %d parameters are trained"
-              .formatted(trained.trainedCount(), net.parameters().trainedCount()));
+          String.format(
+              Locale.ROOT,
+              "features are frozen: %,d of %,d parameters are trained",
+              trained.trainedCount(),
+              net.parameters().trainedCount()));
     }
     return initial.values();
   }

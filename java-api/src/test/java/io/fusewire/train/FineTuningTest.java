@@ -110,7 +110,7 @@ final class FineTuningTest {
     TrainResult result =
         train(fineTuning("frozen" + dtype).dtype(dtype).freeze(Freeze.FEATURES).classes(6));
     assertTrue(said("all but the classifier: it has 4 classes, 6 are needed"), messages.toString());
-    assertTrue(said("features are frozen: 7686 of "), messages.toString());
+    assertTrue(said("features are frozen: 7,686 of "), messages.toString());
     ModelFile before = ModelFile.read(first.model());
     ModelFile after = ModelFile.read(result.model());
     assertEquals(6, after.network().classes());
