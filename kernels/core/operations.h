@@ -147,8 +147,8 @@ struct Operations {
   // norm
   int64_t (*normed_workspace)(const fw_normed&);
   fw_status (*norm_gradient)(const Launcher&, const fw_normed&, fw_address src, fw_address norm, fw_address diff,
-                             fw_address image_scale, fw_address diff_gamma, fw_address diff_beta, fw_address gradient,
-                             fw_address workspace);
+                             fw_address image_scale, fw_address diff_norm, fw_address diff_gamma, fw_address diff_beta,
+                             fw_address gradient, fw_address workspace);
   // head
   int64_t (*mean_pool_workspace)(const fw_mean_pool&);
   fw_status (*mean_pool_forward)(const Launcher&, const fw_mean_pool&, fw_address src, fw_address dst,

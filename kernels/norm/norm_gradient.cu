@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // BatchNorm's gradient table where no other operation's epilogue can make it: with g =
 // image_scale*diff*act'(norm(src)), sums of g and g*h over all pixels, h = (src-mean)/std. Two launches: sums of chunks
-// of rows, which take no heed of where an image ends, then their merging. Reads src and diff once.
+// of rows, which take no heed of where an image ends, then their merging. Reads src and diff once; writes g itself where
+// it is wanted, for readers that do not know the activation.
 #include "norm/normed.h"
 
 namespace fusewire::FW_EXEC {
@@ -16,6 +17,7 @@ struct NormGradientSumsKernel {
     const T* diff;
     Norm norm;
     const float* image_scale;  // or nullptr
+    T* diff_norm;              // g, or nullptr; may be diff
     float* partial;            // (chunks, 2, channels)
 
     FW_DEVICE void add(const RowChunk&, const RowRun& run, int lanes, Vec<N>* sums) const {
@@ -36,6 +38,9 @@ struct NormGradientSumsKernel {
           Vec<N> g = load_part<N>(diff + at, lanes) * factor;
           if (norm.activation != FW_IDENTITY) {
             g *= activate_gradient(norm.activation, z.apply(x));
+          }
+          if (diff_norm != nullptr) {
+            store_part<N>(diff_norm + at, g, lanes);
           }
           sums[0] += g;
           sums[1] = fma(g, x - z.mean, sums[1]);
@@ -66,19 +71,20 @@ int64_t workspace(const fw_normed& problem) {
 }
 
 fw_status norm_gradient(const Launcher& launcher, const fw_normed& problem, fw_address src, fw_address norm,
-                        fw_address diff, fw_address image_scale, fw_address diff_gamma, fw_address diff_beta,
-                        fw_address gradient, fw_address workspace) {
+                        fw_address diff, fw_address image_scale, fw_address diff_norm, fw_address diff_gamma,
+                        fw_address diff_beta, fw_address gradient, fw_address workspace) {
   const int64_t rows = problem.batch * problem.pixels;
   return with_dtype(problem.dtype, [&](auto t) {
     using T = decltype(t);
-    return with_lanes<T>(problem.channels, src | norm | diff | workspace, [&](auto lanes) {
+    return with_lanes<T>(problem.channels, src | norm | diff | diff_norm | workspace, [&](auto lanes) {
       constexpr int N = decltype(lanes)::value;
       const ColumnGrid grid = column_grid<N>(1, rows, problem.channels);
       float* partial = reinterpret_cast<float*>(workspace);
       FW_TRY((launch<NormGradientSumsKernel<T, N>>(
           launcher, grid.grid(), sum_columns_shared<N, 2>(grid),
           {grid, problem.pixels, reinterpret_cast<const T*>(src), reinterpret_cast<const T*>(diff),
-           norm_of(problem, norm), reinterpret_cast<const float*>(image_scale), partial})));
+           norm_of(problem, norm), reinterpret_cast<const float*>(image_scale),
+           reinterpret_cast<T*>(diff_norm), partial})));
       return merge_norm_gradient(launcher, partial, grid.chunks, problem.channels, rows, norm, diff_gamma, diff_beta,
                                  gradient);
     });

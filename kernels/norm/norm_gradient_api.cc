@@ -20,8 +20,8 @@ fw_status fw_normed_workspace(fw_stream stream, const fw_normed* problem, int64_
 }
 
 fw_status fw_norm_gradient(fw_stream stream, const fw_normed* problem, fw_address src, fw_address norm, fw_address diff,
-                           fw_address image_scale, fw_address diff_gamma, fw_address diff_beta, fw_address gradient,
-                           fw_address workspace, int64_t workspace_bytes) {
+                           fw_address image_scale, fw_address diff_norm, fw_address diff_gamma, fw_address diff_beta,
+                           fw_address gradient, fw_address workspace, int64_t workspace_bytes) {
   constexpr const char* kOperation = "norm gradient";
   FW_TRY(check_normed(kOperation, problem));
   const int size = dtype_bytes(problem->dtype);
@@ -30,12 +30,13 @@ fw_status fw_norm_gradient(fw_stream stream, const fw_normed* problem, fw_addres
                                       {"norm", norm, 4},
                                       {"diff", diff, size, empty},
                                       {"image_scale", image_scale, 4, true},
+                                      {"diff_norm", diff_norm, size, true},
                                       {"diff_gamma", diff_gamma, 4},
                                       {"diff_beta", diff_beta, 4},
                                       {"gradient", gradient, 4}}));
   return call(stream, kOperation, [&](const Operations& operations, const Launcher& launcher) {
     FW_TRY(check_workspace(kOperation, workspace, workspace_bytes, operations.normed_workspace(*problem)));
-    return operations.norm_gradient(launcher, *problem, src, norm, diff, image_scale, diff_gamma, diff_beta, gradient,
-                                    workspace);
+    return operations.norm_gradient(launcher, *problem, src, norm, diff, image_scale, diff_norm, diff_gamma, diff_beta,
+                                    gradient, workspace);
   });
 }

@@ -226,11 +226,12 @@ FW_API fw_status fw_normed_workspace(fw_stream stream, const fw_normed* problem,
 /**
  * BatchNorm's gradient table from diff, the gradient of activation(norm(src)) before image_scale (f32 (batch) or 0):
  * with g = image_scale*diff*activation'(norm(src)) writes diff_beta = sum g, diff_gamma = sum g*h and gradient
- * (2, channels). Reads diff and src once.
+ * (2, channels), and g itself to diff_norm (as src), unless that is 0; it may be diff. Reads diff and src once.
  */
 FW_API fw_status fw_norm_gradient(fw_stream stream, const fw_normed* problem, fw_address src, fw_address norm,
-                                  fw_address diff, fw_address image_scale, fw_address diff_gamma, fw_address diff_beta,
-                                  fw_address gradient, fw_address workspace, int64_t workspace_bytes);
+                                  fw_address diff, fw_address image_scale, fw_address diff_norm, fw_address diff_gamma,
+                                  fw_address diff_beta, fw_address gradient, fw_address workspace,
+                                  int64_t workspace_bytes);
 /** pooled f32 (batch, channels) = mean over pixels of activation(norm(src)). */
 FW_API fw_status fw_fused_mean_pool_forward(fw_stream stream, const fw_normed* problem, fw_address src, fw_address norm,
                                             fw_address pooled, fw_address workspace, int64_t workspace_bytes);

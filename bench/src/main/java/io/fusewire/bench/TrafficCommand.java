@@ -44,7 +44,7 @@ final class TrafficCommand implements Callable<Integer> {
   @Parameters(
       paramLabel = "MODEL",
       defaultValue = "b0",
-      description = "b0 to b7 (default: ${DEFAULT-VALUE}).")
+      description = "A model as info names it: b0, lite0, v2_s ... (default: ${DEFAULT-VALUE}).")
   private String model;
 
   @Option(

@@ -152,9 +152,10 @@ final class FusedCases {
         new NormGradient(d.batch(), d.pixels(), d.inChannels(), cases.dtype, SILU);
     cases.add(
         "NormGradient.run",
-        "src@NXC norm:4C diff@NXC imageScale:N diffGamma:C diffBeta:C gradient:2C",
+        "src@NXC norm:4C diff@NXC imageScale:N diffNorm@NXC diffGamma:C diffBeta:C gradient:2C",
         gradient::workspaceBytes,
-        (q, step, t, space) -> gradient.run(q, t[0], t[1], t[2], t[3], t[4], t[5], t[6], space));
+        (q, step, t, space) ->
+            gradient.run(q, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], space));
     FusedMeanPool pool =
         new FusedMeanPool(d.batch(), d.pixels(), d.inChannels(), cases.dtype, SILU);
     cases.add(

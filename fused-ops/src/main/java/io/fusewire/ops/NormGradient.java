@@ -26,8 +26,11 @@ import io.fusewire.binding.Fusewire;
  * diffGamma = sum of g * (src-mean)/std
  * </pre>
  *
- * Activations are (batch, pixels..., channels) in the storage type, with any number of pixel axes;
- * everything else is F32. All tensors are on the stream's device. Every method throws {@link
+ * and g itself where it is asked for: the operations behind a convolution take the gradient of
+ * norm(dst), those before it leave that of activation(norm(dst)).
+ *
+ * <p>Activations are (batch, pixels..., channels) in the storage type, with any number of pixel
+ * axes; everything else is F32. All tensors are on the stream's device. Every method throws {@link
  * IllegalArgumentException} for a tensor that does not fit and {@link IllegalStateException} for a
  * closed one, before anything is launched. One object may serve any number of streams and threads.
  */
@@ -85,15 +88,48 @@ public final class NormGradient {
       Tensor diffBeta,
       Tensor gradient,
       Tensor workspace) {
+    run(stream, src, norm, diff, imageScale, null, diffGamma, diffBeta, gradient, workspace);
+  }
+
+  /**
+   * Computes the same, and writes g.
+   *
+   * @param stream where it runs
+   * @param src (batch, pixels..., channels), raw
+   * @param norm norm table of src
+   * @param diff (batch, pixels..., channels), gradient of activation(norm(src)) before imageScale
+   * @param imageScale (batch), or null for ones
+   * @param diffNorm (batch, pixels..., channels), overwritten: g, the gradient of norm(src) with
+   *     imageScale; may be diff itself; or null
+   * @param diffGamma (channels), overwritten
+   * @param diffBeta (channels), overwritten
+   * @param gradient (2, channels), overwritten: gradient table of src
+   * @param workspace U8 with at least {@link #workspaceBytes} bytes at a multiple of 16; null if
+   *     that is 0
+   */
+  public void run(
+      Stream stream,
+      Tensor src,
+      Tensor norm,
+      Tensor diff,
+      Tensor imageScale,
+      Tensor diffNorm,
+      Tensor diffGamma,
+      Tensor diffBeta,
+      Tensor gradient,
+      Tensor workspace) {
     long handle = Checks.stream(RUN, stream);
     long srcAddress = tensors.pixels(RUN, "src", src, stream);
     long normAddress = tensors.norm(RUN, "norm", norm, stream);
     long diffAddress = tensors.pixels(RUN, "diff", diff, stream);
     long imageScaleAddress = tensors.imageScale(RUN, imageScale, stream);
+    long diffNormAddress = diffNorm == null ? 0 : tensors.pixels(RUN, "diffNorm", diffNorm, stream);
     long diffGammaAddress = tensors.vector(RUN, "diffGamma", diffGamma, stream);
     long diffBetaAddress = tensors.vector(RUN, "diffBeta", diffBeta, stream);
     long gradientAddress = tensors.gradient(RUN, gradient, stream);
     long workspaceAddress = Checks.workspace(RUN, workspace, stream);
+    Checks.sameOrDisjoint(RUN, "diffNorm", diffNorm, "diff", diff);
+    Checks.disjoint(RUN, "diffNorm", diffNorm, "src", src);
     Status.check(
         Fusewire.fw_norm_gradient(
             handle,
@@ -102,6 +138,7 @@ public final class NormGradient {
             normAddress,
             diffAddress,
             imageScaleAddress,
+            diffNormAddress,
             diffGammaAddress,
             diffBetaAddress,
             gradientAddress,
@@ -109,5 +146,6 @@ public final class NormGradient {
             Checks.workspaceBytes(workspace)));
     Checks.reachable(src, norm, diff, imageScale);
     Checks.reachable(diffGamma, diffBeta, gradient, workspace);
+    Checks.reachable(diffNorm, null, null, null);
   }
 }

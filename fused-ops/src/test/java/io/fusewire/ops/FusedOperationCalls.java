@@ -237,6 +237,7 @@ final class FusedOperationCalls {
             "norm 4x5",
             "diff 2x8x5",
             "imageScale 2",
+            "diffNorm 2x8x5",
             "diffGamma 5",
             "diffBeta 5",
             "gradient 2x5",
@@ -251,9 +252,9 @@ final class FusedOperationCalls {
             "diffSum 2x8x5");
     add(
         "NormGradient.run",
-        "src norm diff imageScale? diffGamma diffBeta gradient workspace",
+        "src norm diff imageScale? diffNorm? diffGamma diffBeta gradient workspace",
         t,
-        (q, x) -> gradient.run(q, x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]));
+        (q, x) -> gradient.run(q, x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8]));
     add(
         "FusedMeanPool.forward",
         "src norm? pooled workspace",

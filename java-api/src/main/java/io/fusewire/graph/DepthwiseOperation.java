@@ -92,7 +92,7 @@ final class DepthwiseOperation implements Operation {
     Norm inNorm = source.norm();
     Value diff = gradients.of(dst.raw());
     if (excite == null) {
-      steps.add(new NormGradientStep(context, dst).of(name, diff, null));
+      new OwnNormGradient(context, dst, false).table(name, diff, steps);
     }
     Value result = Gradients.like(src.raw());
     List<Value> reads = new ArrayList<>(List.of(diff, norm.gradientTable()));

@@ -3,6 +3,8 @@ package io.fusewire.graph;
 
 import io.fusewire.ops.DType;
 import io.fusewire.ops.FusedMeanPool;
+import io.fusewire.ops.MeanPool;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -11,7 +13,8 @@ import java.util.List;
  */
 final class HeadOperation implements Operation {
   private final Context context;
-  private final FusedMeanPool pool;
+  private final FusedMeanPool pool; // null: the features are plain
+  private final MeanPool plainPool; // null: they are normalised on load
   private final Normed src;
   private final Value pooled;
   private final ClassifierOperation classifier;
@@ -20,7 +23,12 @@ final class HeadOperation implements Operation {
     this.context = context;
     long batch = src.batch();
     long channels = src.channels();
-    this.pool = new FusedMeanPool(batch, src.pixels(), channels, context.dtype(), src.activation());
+    this.pool =
+        src.norm() == null
+            ? null
+            : new FusedMeanPool(batch, src.pixels(), channels, context.dtype(), src.activation());
+    this.plainPool =
+        src.norm() == null ? new MeanPool(batch, src.pixels(), channels, context.dtype()) : null;
     this.src = src;
     this.pooled = new Value("pooled", DType.F32, batch, channels);
     this.classifier = new ClassifierOperation(context, labelSmoothing, layer, pooled, labels);
@@ -38,18 +46,24 @@ final class HeadOperation implements Operation {
 
   @Override
   public void forward(List<Step> steps) {
+    List<Value> reads = new ArrayList<>();
+    src.reads(reads);
     steps.add(
         new Step(
             "pool",
-            List.of(src.raw(), src.norm().table()),
+            reads,
             List.of(pooled),
-            pool.workspaceBytes(context.stream()),
+            pool == null
+                ? plainPool.workspaceBytes(context.stream())
+                : pool.workspaceBytes(context.stream()),
             m -> {
               var x = m.of(src.raw());
-              var table = m.of(src.norm().table());
+              var table = src.table(m);
               var y = m.of(pooled);
               var workspace = m.workspace();
-              return () -> pool.forward(context.stream(), x, table, y, workspace);
+              return pool == null
+                  ? () -> plainPool.forward(context.stream(), x, y, workspace)
+                  : () -> pool.forward(context.stream(), x, table, y, workspace);
             }));
     classifier.forward(steps);
   }
@@ -57,8 +71,13 @@ final class HeadOperation implements Operation {
   @Override
   public void backward(Gradients gradients, List<Step> steps) {
     Value diffPooled = classifier.backward(steps);
-    Norm norm = src.norm();
     Value result = Gradients.like(src.raw());
+    gradients.put(src.raw(), result);
+    if (pool == null) {
+      steps.add(plainBackward(diffPooled, result));
+      return;
+    }
+    Norm norm = src.norm();
     steps.add(
         new Step(
             "pool backward",
@@ -78,6 +97,18 @@ final class HeadOperation implements Operation {
                   pool.backward(
                       context.stream(), x, table, dy, dx, diffGamma, diffBeta, gradient, workspace);
             }));
-    gradients.put(src.raw(), result);
+  }
+
+  private Step plainBackward(Value diffPooled, Value result) {
+    return new Step(
+        "pool backward",
+        List.of(diffPooled),
+        List.of(result),
+        0,
+        m -> {
+          var dy = m.of(diffPooled);
+          var dx = m.of(result);
+          return () -> plainPool.backward(context.stream(), dy, dx);
+        });
   }
 }

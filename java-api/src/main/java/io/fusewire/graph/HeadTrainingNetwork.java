@@ -103,14 +103,14 @@ public final class HeadTrainingNetwork implements TrainingGraph {
                 .needs(other, 0),
         1);
     network.arena = Tensor.allocate(stream.device(), DType.U8, network.plan.arenaBytes());
-    network.weights = Tensor.allocate(stream.device(), DType.U8, network.layers.weightBytes());
-    network.layers.bind(network.weights);
+    network.weights = Tensor.allocate(stream.device(), DType.U8, network.layers.weights().bytes());
+    network.layers.weights().bind(network.weights);
     network.program = new Program(network.steps, network.plan, network.arena);
     return network;
   }
 
   private MemoryEstimate needs(long batch, long more) {
-    return new MemoryEstimate(batch, plan.arenaBytes(), layers.weightBytes() + more);
+    return new MemoryEstimate(batch, plan.arenaBytes(), layers.weights().bytes() + more);
   }
 
   /**
@@ -144,7 +144,7 @@ public final class HeadTrainingNetwork implements TrainingGraph {
    *     Architecture#parameters()}; the classifier's are not used
    */
   public void load(float[] values) {
-    layers.load(new FoldedWeights(net, values), weights);
+    layers.weights().load(new FoldedWeights(net, values), weights);
   }
 
   @Override

@@ -5,6 +5,7 @@ import io.fusewire.model.Architecture;
 import io.fusewire.model.Block;
 import io.fusewire.model.ConvNorm;
 import io.fusewire.model.MBConv;
+import io.fusewire.model.Shortcut;
 import io.fusewire.model.Squeeze;
 import io.fusewire.ops.Activation;
 import io.fusewire.ops.ConvShape;
@@ -14,20 +15,22 @@ import io.fusewire.ops.Gate;
 import io.fusewire.ops.GatedPointwise;
 import io.fusewire.ops.MeanPool;
 import io.fusewire.ops.PointwiseConv;
+import io.fusewire.ops.Pool;
+import io.fusewire.ops.PoolKind;
+import io.fusewire.ops.PoolShape;
+import io.fusewire.ops.ResidualPlace;
 import io.fusewire.ops.SqueezedDepthwise;
 import io.fusewire.ops.SqueezedGate;
 import io.fusewire.ops.Stream;
-import io.fusewire.ops.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
 
 /**
- * Lists the inference steps of a network up to its pooled features, by reading its block table, and
- * gives every prepared weight a place in one buffer. Of a block, nothing of an activation's size is
- * stored but the expanded tensor, unless that stays on chip, and the depthwise convolution's
- * result.
+ * Lists the inference steps of a network up to its pooled features, by reading what its
+ * architecture says. Of an MBConv block, nothing of an activation's size is stored but the expanded
+ * tensor, unless that stays on chip, and the depthwise convolution's result.
  */
 final class InferenceLayers {
   private final Stream stream;
@@ -35,29 +38,10 @@ final class InferenceLayers {
   private final DType dtype;
   private final List<Step> steps;
   private final Set<Expansion> onChip;
-  private final List<Loader> loaders = new ArrayList<>();
-  private final List<Slot> slots = new ArrayList<>();
-  private long weightBytes;
-  private Tensor buffer;
-
-  /** Fills one slot from folded weights. */
-  private interface Loader {
-    void load(FoldedWeights folded, Tensor buffer);
-  }
-
-  /** A place in the weight buffer. */
-  @SuppressWarnings("ArrayRecordComponent") // never compared
-  record Slot(long offset, DType type, long... shape) {
-    Tensor tensor(Tensor buffer) {
-      return buffer.slice(offset, type, shape);
-    }
-  }
+  private final PreparedWeights weights;
 
   /** What a depthwise convolution with the squeeze in its epilogue leaves. */
   private record Squeezed(Value dst, Value sums) {}
-
-  /** A pointwise convolution's weights as {@link PointwiseConv#pack} writes them, and its bias. */
-  private record Packed(Slot weights, Slot bias) {}
 
   /**
    * Begins a network.
@@ -72,51 +56,25 @@ final class InferenceLayers {
     this.dtype = dtype;
     this.steps = steps;
     this.onChip = onChip;
+    this.weights = new PreparedWeights(stream, dtype);
   }
 
-  long weightBytes() {
-    return weightBytes;
-  }
-
-  /** The prepared weights, once they have their memory. */
-  List<Tensor> weights() {
-    return slots.stream().map(s -> s.tensor(buffer)).toList();
-  }
-
-  void bind(Tensor weights) {
-    buffer = weights;
-  }
-
-  void load(FoldedWeights folded, Tensor weights) {
-    loaders.forEach(l -> l.load(folded, weights));
-  }
-
-  private Slot reserve(DType type, long... shape) {
-    Slot slot = new Slot(weightBytes, type, shape);
-    slots.add(slot);
-    long bytes = type.bytes();
-    for (long extent : shape) {
-      bytes *= extent;
-    }
-    weightBytes += (bytes + MemoryPlan.ALIGNMENT - 1) / MemoryPlan.ALIGNMENT * MemoryPlan.ALIGNMENT;
-    return slot;
-  }
-
-  /** A place for a parameter that is used as it is. */
-  Slot slot(String name, long... shape) {
-    Slot slot = reserve(DType.F32, shape);
-    loaders.add((folded, weights) -> slot.tensor(weights).copyFrom(stream, folded.plain(name)));
-    return slot;
+  /** What the steps read beside values. */
+  PreparedWeights weights() {
+    return weights;
   }
 
   /** Adds all steps; returns the pooled features (batch, channels), f32. */
   Value add(Value input) {
     Value x = input;
     for (ConvNorm layer : net.stem()) {
-      x = dense(layer, x);
+      x = dense(layer, x, null, layer.activation());
+    }
+    if (net.stemPool()) {
+      x = pool("maxpool", Shapes.stemPool(x), PoolKind.MAX, x);
     }
     for (Block block : net.blocks()) {
-      x = block(block, x);
+      x = block instanceof MBConv mbconv ? inverted(mbconv, x) : block(block, x);
     }
     if (net.head().isPresent()) {
       x = pointwise(net.head().get(), x);
@@ -124,43 +82,102 @@ final class InferenceLayers {
     return pool(x);
   }
 
-  private Value block(Block block, Value input) {
-    if (!(block instanceof MBConv mbconv)) {
-      throw new UnsupportedOperationException(
-          block.prefix() + ": dense convolutions are not in the inference graph");
-    }
+  private Value inverted(MBConv block, Value input) {
     List<ConvNorm> layers = block.convolutions();
     ConvNorm depthwise = layers.get(layers.size() - 2);
-    boolean expands = mbconv.expands();
     ConvShape shape = Shapes.conv(net, depthwise, input.size(0), input.size(1), input.size(2));
-    boolean inKernel = expands && onChip.contains(new Expansion(shape, block.inChannels(), dtype));
-    Value x = expands && !inKernel ? pointwise(layers.get(0), input) : input;
+    boolean inKernel =
+        block.expands() && onChip.contains(new Expansion(shape, block.inChannels(), dtype));
+    Value x = block.expands() && !inKernel ? pointwise(layers.get(0), input) : input;
     Squeezed squeezed = depthwise(shape, depthwise, x, inKernel ? layers.get(0) : null);
     Value gate = block.squeeze().map(squeeze -> gate(squeeze, squeezed)).orElse(null);
     return project(
         layers.get(layers.size() - 1), squeezed.dst(), gate, block.residual() ? input : null);
   }
 
-  private Value dense(ConvNorm layer, Value src) {
+  /** A block of dense and pointwise convolutions. */
+  private Value block(Block block, Value input) {
+    List<ConvNorm> layers = block.convolutions();
+    int last = layers.size() - 1;
+    Value x = input;
+    for (ConvNorm layer : layers.subList(0, last)) {
+      x =
+          layer.kind() == ConvNorm.Kind.POINTWISE
+              ? pointwise(layer, x)
+              : dense(layer, x, null, layer.activation());
+    }
+    ConvNorm end = layers.get(last);
+    if (!block.residual()) {
+      return end.kind() == ConvNorm.Kind.POINTWISE
+          ? project(end, x, null, null)
+          : dense(end, x, null, end.activation());
+    }
+    Value skip = block.shortcut().map(s -> shortcut(block, s, input)).orElse(input);
+    return dense(end, x, skip, block.sumActivation());
+  }
+
+  private Value shortcut(Block block, Shortcut shortcut, Value input) {
+    Value x = input;
+    if (shortcut.averagePool()) {
+      x =
+          pool(
+              block.prefix() + " shortcut pool",
+              Shapes.shortcutPool(input),
+              PoolKind.AVERAGE,
+              input);
+    }
+    ConvNorm layer = shortcut.conv();
+    return layer.kind() == ConvNorm.Kind.POINTWISE
+        ? project(layer, x, null, null)
+        : dense(layer, x, null, layer.activation());
+  }
+
+  /**
+   * A dense convolution.
+   *
+   * @param skip what is added; null for nothing. It is needed no more after this, so the sum takes
+   *     its place, unless the convolution reads it too
+   * @param last activation of the sum, or of the convolution where nothing is added
+   */
+  private Value dense(ConvNorm layer, Value src, Value skip, Activation last) {
+    // Either the branch or the sum has an activation, never both.
+    boolean beforeSum = skip != null && layer.activation() != Activation.IDENTITY;
+    Activation activation = beforeSum ? layer.activation() : last;
+    ResidualPlace place =
+        beforeSum ? ResidualPlace.AFTER_ACTIVATION : ResidualPlace.BEFORE_ACTIVATION;
     ConvShape shape = Shapes.conv(net, layer, src);
-    DenseConv conv = new DenseConv(shape, dtype, layer.activation());
-    Value dst = Shapes.output(layer.conv(), dtype, shape);
-    int kernel = layer.kernel();
-    Slot weights = reserve(DType.F32, layer.outChannels(), kernel, kernel, layer.inChannels());
-    Slot bias = reserve(DType.F32, layer.outChannels());
-    loadFolded(layer, weights, bias);
+    DenseConv conv = new DenseConv(shape, dtype, activation);
+    boolean inPlace = skip != null && skip != src;
+    Value dst = inPlace ? skip : Shapes.output(layer.conv(), dtype, shape);
+    PreparedWeights.Layer packed = weights.dense(layer, conv);
     add(
         layer.conv(),
-        List.of(src),
+        skip == null ? List.of(src) : List.of(src, skip),
         dst,
-        conv.workspaceBytes(stream),
+        0,
         m -> {
           var x = m.of(src);
           var y = m.of(dst);
-          var w = weights.tensor(buffer);
-          var b = bias.tensor(buffer);
-          var workspace = m.workspace();
-          return () -> conv.forward(stream, x, w, b, y, workspace);
+          var residual = skip == null ? null : m.of(skip);
+          var w = weights.of(packed.weights());
+          var b = weights.of(packed.bias());
+          return () -> conv.forwardPacked(stream, x, w, b, residual, place, y);
+        });
+    return dst;
+  }
+
+  private Value pool(String name, PoolShape shape, PoolKind kind, Value src) {
+    Pool pool = new Pool(shape, kind, dtype, Activation.IDENTITY);
+    Value dst = Shapes.output(name, dtype, shape);
+    add(
+        name,
+        List.of(src),
+        dst,
+        0,
+        m -> {
+          var x = m.of(src);
+          var y = m.of(dst);
+          return () -> pool.forward(stream, x, null, y);
         });
     return dst;
   }
@@ -170,7 +187,6 @@ final class InferenceLayers {
    * that is not a step of its own.
    */
   private Squeezed depthwise(ConvShape shape, ConvNorm layer, Value src, ConvNorm expansion) {
-    int kernel = layer.kernel();
     long channels = layer.outChannels();
     long from = src.size(3);
     boolean expands = expansion != null;
@@ -181,10 +197,8 @@ final class InferenceLayers {
             : new SqueezedDepthwise(shape, dtype, layer.activation());
     Value dst = Shapes.output(layer.conv(), dtype, shape);
     Value sums = new Value("sums", DType.F32, shape.batch(), conv.chunks(stream), channels);
-    Packed packed = expands ? packed(expansion) : null;
-    Slot weights = reserve(DType.F32, kernel, kernel, channels);
-    Slot bias = reserve(DType.F32, channels);
-    loadFolded(layer, weights, bias);
+    PreparedWeights.Layer packed = expands ? weights.pointwise(expansion) : null;
+    PreparedWeights.Layer own = weights.depthwise(layer);
     steps.add(
         new Step(
             layer.conv(),
@@ -195,10 +209,10 @@ final class InferenceLayers {
               var x1 = m.of(src);
               var y = m.of(dst);
               var s = m.of(sums);
-              var w1 = expands ? packed.weights().tensor(buffer) : null;
-              var b1 = expands ? packed.bias().tensor(buffer) : null;
-              var w2 = weights.tensor(buffer);
-              var b2 = bias.tensor(buffer);
+              var w1 = expands ? weights.of(packed.weights()) : null;
+              var b1 = expands ? weights.of(packed.bias()) : null;
+              var w2 = weights.of(own.weights());
+              var b2 = weights.of(own.bias());
               return () -> conv.forward(stream, x1, w1, b1, w2, b2, y, s);
             }));
     return new Squeezed(dst, sums);
@@ -222,10 +236,12 @@ final class InferenceLayers {
     Value pooled = new Value("pooled", DType.F32, batch, channels);
     Value hidden = new Value("hidden", DType.F32, batch, width);
     Value gate = new Value("gate", DType.F32, batch, channels);
-    Slot reduceWeights = slot(squeeze.reduce() + ".weight", width, channels);
-    Slot reduceBias = slot(squeeze.reduce() + ".bias", width);
-    Slot expandWeights = slot(squeeze.expand() + ".weight", channels, width);
-    Slot expandBias = slot(squeeze.expand() + ".bias", channels);
+    PreparedWeights.Slot reduceWeights =
+        weights.plain(squeeze.reduce() + ".weight", width, channels);
+    PreparedWeights.Slot reduceBias = weights.plain(squeeze.reduce() + ".bias", width);
+    PreparedWeights.Slot expandWeights =
+        weights.plain(squeeze.expand() + ".weight", channels, width);
+    PreparedWeights.Slot expandBias = weights.plain(squeeze.expand() + ".bias", channels);
     steps.add(
         new Step(
             squeeze.name(),
@@ -237,10 +253,10 @@ final class InferenceLayers {
               var p = m.of(pooled);
               var h = m.of(hidden);
               var g = m.of(gate);
-              var w1 = reduceWeights.tensor(buffer);
-              var b1 = reduceBias.tensor(buffer);
-              var w2 = expandWeights.tensor(buffer);
-              var b2 = expandBias.tensor(buffer);
+              var w1 = weights.of(reduceWeights);
+              var b1 = weights.of(reduceBias);
+              var w2 = weights.of(expandWeights);
+              var b2 = weights.of(expandBias);
               return () -> operation.forward(stream, s, w1, b1, w2, b2, p, h, g);
             }));
     return gate;
@@ -260,7 +276,7 @@ final class InferenceLayers {
     if (residual != null) {
       reads.add(residual);
     }
-    Packed packed = packed(layer);
+    PreparedWeights.Layer packed = weights.pointwise(layer);
     add(
         layer.conv(),
         reads,
@@ -271,8 +287,8 @@ final class InferenceLayers {
           var g = gate == null ? null : m.of(gate);
           var y = m.of(dst);
           var skip = residual == null ? null : y;
-          var w = packed.weights().tensor(buffer);
-          var b = packed.bias().tensor(buffer);
+          var w = weights.of(packed.weights());
+          var b = weights.of(packed.bias());
           return () -> conv.forward(stream, x, g, w, b, skip, y);
         });
     return dst;
@@ -288,7 +304,7 @@ final class InferenceLayers {
     PointwiseConv conv =
         new PointwiseConv(src.elements() / in, in, layer.outChannels(), dtype, layer.activation());
     Value dst = pixelsLike(src, layer);
-    Packed packed = packed(layer);
+    PreparedWeights.Layer packed = weights.pointwise(layer);
     add(
         layer.conv(),
         List.of(src),
@@ -297,31 +313,11 @@ final class InferenceLayers {
         m -> {
           var x = m.of(src);
           var y = m.of(dst);
-          var w = packed.weights().tensor(buffer);
-          var b = packed.bias().tensor(buffer);
+          var w = weights.of(packed.weights());
+          var b = weights.of(packed.bias());
           return () -> conv.forwardPacked(stream, x, w, b, null, y);
         });
     return dst;
-  }
-
-  /** Places for a pointwise convolution's folded and packed weights and its bias. */
-  private Packed packed(ConvNorm layer) {
-    int in = layer.inChannels();
-    int out = layer.outChannels();
-    PointwiseConv packing = new PointwiseConv(1, in, out, dtype, Activation.IDENTITY);
-    Slot packed = reserve(DType.U8, packing.packedBytes(stream));
-    Slot bias = reserve(DType.F32, out);
-    loaders.add(
-        (folded, weights) -> {
-          FoldedWeights.Layer values = folded.fold(layer.conv(), layer.norm());
-          try (Tensor plain = Tensor.allocate(stream.device(), DType.F32, out, in)) {
-            plain.copyFrom(stream, values.weights());
-            packing.pack(stream, plain, packed.tensor(weights));
-            bias.tensor(weights).copyFrom(stream, values.bias());
-            stream.synchronize();
-          }
-        });
-    return new Packed(packed, bias);
   }
 
   private Value pool(Value src) {
@@ -339,15 +335,6 @@ final class InferenceLayers {
           return () -> pool.forward(stream, x, y, workspace);
         });
     return dst;
-  }
-
-  private void loadFolded(ConvNorm layer, Slot weights, Slot bias) {
-    loaders.add(
-        (folded, target) -> {
-          FoldedWeights.Layer values = folded.fold(layer.conv(), layer.norm());
-          weights.tensor(target).copyFrom(stream, values.weights());
-          bias.tensor(target).copyFrom(stream, values.bias());
-        });
   }
 
   private void add(

@@ -81,8 +81,9 @@ public final class InferenceNetwork implements AutoCloseable {
     head =
         new DropoutHead(
             batch, net.features(), net.classes(), 1, 0, 0, SampleMode.AVERAGE_LOSSES, 0);
-    var headWeights = layers.slot(net.classifier() + ".weight", net.classes(), net.features());
-    var headBias = layers.slot(net.classifier() + ".bias", net.classes());
+    var headWeights =
+        layers.weights().plain(net.classifier() + ".weight", net.classes(), net.features());
+    var headBias = layers.weights().plain(net.classifier() + ".bias", net.classes());
     steps.add(
         new Step(
             "classifier",
@@ -93,8 +94,8 @@ public final class InferenceNetwork implements AutoCloseable {
               var x = m.of(pooled);
               var z = m.of(logits);
               var p = m.of(probabilities);
-              var w = headWeights.tensor(weights);
-              var b = headBias.tensor(weights);
+              var w = layers.weights().of(headWeights);
+              var b = layers.weights().of(headBias);
               var workspace = m.workspace();
               return () -> head.inference(stream, x, w, b, z, p, workspace);
             }));
@@ -157,8 +158,8 @@ public final class InferenceNetwork implements AutoCloseable {
         network.ownsArena
             ? Tensor.allocate(stream.device(), DType.U8, network.plan.arenaBytes())
             : shared;
-    network.weights = Tensor.allocate(stream.device(), DType.U8, network.layers.weightBytes());
-    network.layers.bind(network.weights);
+    network.weights = Tensor.allocate(stream.device(), DType.U8, network.layers.weights().bytes());
+    network.layers.weights().bind(network.weights);
     network.program = new Program(network.steps, network.plan, network.arena);
     network.replayAs(Replay.modeFor(stream.device()));
     return network;
@@ -170,7 +171,7 @@ public final class InferenceNetwork implements AutoCloseable {
         "inference of " + net,
         stream.device(),
         MemoryLimit.available(stream.device()),
-        new MemoryEstimate(batch, ownsArena ? plan.arenaBytes() : 0, layers.weightBytes()),
+        new MemoryEstimate(batch, ownsArena ? plan.arenaBytes() : 0, layers.weights().bytes()),
         "weights",
         other -> estimate(stream, net, other, dtype, from),
         1);
@@ -211,7 +212,7 @@ public final class InferenceNetwork implements AutoCloseable {
       ImageInput images,
       ExpansionPolicy expansions) {
     InferenceNetwork network = new InferenceNetwork(stream, net, batch, dtype, images, expansions);
-    return new MemoryEstimate(batch, network.plan.arenaBytes(), network.layers.weightBytes());
+    return new MemoryEstimate(batch, network.plan.arenaBytes(), network.layers.weights().bytes());
   }
 
   /**
@@ -220,7 +221,7 @@ public final class InferenceNetwork implements AutoCloseable {
    * @param values all parameters and running statistics in the kernels' layouts
    */
   public void load(float[] values) {
-    layers.load(new FoldedWeights(net, values), weights);
+    layers.weights().load(new FoldedWeights(net, values), weights);
   }
 
   /**
@@ -319,7 +320,7 @@ public final class InferenceNetwork implements AutoCloseable {
    * @return slices of one buffer
    */
   public List<Tensor> weights() {
-    return layers.weights();
+    return layers.weights().all();
   }
 
   @Override

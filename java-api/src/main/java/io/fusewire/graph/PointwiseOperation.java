@@ -7,8 +7,8 @@ import java.util.List;
 
 /**
  * A pointwise convolution between two BatchNorms. That of an expansion or of the last features has
- * its gradient table from the operation that reads it; the one at the end of a block, whose
- * gradient gathers contributions, makes its own.
+ * its gradient table from the operation that reads it; others, whose gradient gathers contributions
+ * or comes from another product, make their own.
  */
 final class PointwiseOperation implements Operation {
   private final Context context;
@@ -18,39 +18,25 @@ final class PointwiseOperation implements Operation {
   private final Value gate;
   private final Normed dst;
   private final Value imageScale;
-  private final NormGradientStep normGradient;
+  private final OwnNormGradient normGradient;
 
   /**
-   * Makes an expansion or the last convolution.
-   *
-   * @param src what it reads
-   * @param dst what it writes
-   */
-  PointwiseOperation(Context context, String name, Normed src, Normed dst) {
-    this(context, name, src, null, dst, null, false);
-  }
-
-  /**
-   * Makes a convolution at the end of a block.
+   * Makes a convolution.
    *
    * @param src what it reads
    * @param gate (batch, channels), times which it takes the source; null for none
    * @param dst what it writes
-   * @param imageScale (batch), drop-connect's factors; null for none
+   * @param imageScale (batch), drop-connect's factors on the result; null for none
+   * @param normGradient of the result; null if whoever reads it makes that
    */
-  static PointwiseOperation endOfBlock(
-      Context context, String name, Normed src, Value gate, Normed dst, Value imageScale) {
-    return new PointwiseOperation(context, name, src, gate, dst, imageScale, true);
-  }
-
-  private PointwiseOperation(
+  PointwiseOperation(
       Context context,
       String name,
       Normed src,
       Value gate,
       Normed dst,
       Value imageScale,
-      boolean endOfBlock) {
+      OwnNormGradient normGradient) {
     this.context = context;
     this.name = name;
     this.conv =
@@ -67,7 +53,7 @@ final class PointwiseOperation implements Operation {
     this.gate = gate;
     this.dst = dst;
     this.imageScale = imageScale;
-    this.normGradient = endOfBlock ? new NormGradientStep(context, dst) : null;
+    this.normGradient = normGradient;
   }
 
   @Override
@@ -121,23 +107,26 @@ final class PointwiseOperation implements Operation {
   @Override
   public void backward(Gradients gradients, List<Step> steps) {
     Value diff = gradients.of(dst.raw());
-    if (normGradient != null) {
-      steps.add(normGradient.of(name, diff, imageScale));
-    }
+    OwnNormGradient.Ready ready =
+        normGradient == null
+            ? new OwnNormGradient.Ready(diff, imageScale)
+            : normGradient.of(name, diff, imageScale, steps);
     // The skip's gradient, if there is one, is added in the epilogue and in place.
     Value earlier = gradients.of(src.raw());
     Value result = earlier == null ? Gradients.like(src.raw()) : earlier;
-    steps.add(gradientsStep(gradients.kept(src, steps), diff, earlier, result));
+    steps.add(gradientsStep(gradients.kept(src, steps), ready, earlier, result));
     gradients.put(src.raw(), result);
   }
 
-  private Step gradientsStep(Normed source, Value diff, Value earlier, Value result) {
+  private Step gradientsStep(
+      Normed source, OwnNormGradient.Ready ready, Value earlier, Value result) {
+    Value scaled = ready.imageScale();
     List<Value> reads = sourceReads(source);
-    reads.add(diff);
+    reads.add(ready.diff());
     reads.add(dst.norm().gradientTable());
     dst.reads(reads);
-    if (imageScale != null) {
-      reads.add(imageScale);
+    if (scaled != null) {
+      reads.add(scaled);
     }
     if (earlier != null) {
       reads.add(earlier);
@@ -151,8 +140,8 @@ final class PointwiseOperation implements Operation {
           var x = m.of(source.raw());
           var inNorm = source.table(m);
           var g = gate == null ? null : m.of(gate);
-          var dy = m.of(diff);
-          var scale = imageScale == null ? null : m.of(imageScale);
+          var dy = m.of(ready.diff());
+          var scale = scaled == null ? null : m.of(scaled);
           var y = m.of(dst.raw());
           var table = m.of(dst.norm().table());
           var gradient = m.of(dst.norm().gradientTable());

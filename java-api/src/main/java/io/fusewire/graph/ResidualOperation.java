@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.graph;
 
+import io.fusewire.ops.Activation;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.FusedResidual;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Adds a block's input to its normalised branch, with drop-connect on the branch. Backward there is
- * nothing to compute: one gradient serves the branch, whose convolution scales it on load, and the
- * skip.
+ * Adds what goes round a block to its normalised branch, with drop-connect on the branch, and
+ * perhaps an activation after that. Backward one gradient, that of the sum, serves the branch,
+ * whose convolution scales it on load, and the skip.
  */
 final class ResidualOperation implements Operation {
   private final Context context;
   private final String name;
   private final FusedResidual residual;
+  private final Activation outActivation;
   private final Value imageScale;
   private final Normed branch;
   private final Normed skip;
@@ -29,6 +31,7 @@ final class ResidualOperation implements Operation {
       Normed branch,
       Value imageScale,
       Normed skip,
+      Activation outActivation,
       Value dst,
       boolean kept) {
     this.context = context;
@@ -40,8 +43,11 @@ final class ResidualOperation implements Operation {
             branch.channels(),
             context.dtype(),
             branch.activation(),
+            skip.activation(),
+            outActivation,
             (float) rate,
             layer);
+    this.outActivation = outActivation;
     this.imageScale = imageScale;
     this.branch = branch;
     this.skip = skip;
@@ -109,7 +115,24 @@ final class ResidualOperation implements Operation {
   @Override
   public void backward(Gradients gradients, List<Step> steps) {
     Value diff = gradients.of(dst);
+    if (outActivation != Activation.IDENTITY) {
+      steps.add(beforeActivation(gradients.kept(Normed.plain(dst), steps).raw(), diff));
+    }
     gradients.put(branch.raw(), diff);
     gradients.put(skip.raw(), diff);
+  }
+
+  /** In place. */
+  private Step beforeActivation(Value sum, Value diff) {
+    return new Step(
+        name + " backward",
+        List.of(sum, diff),
+        List.of(diff),
+        0,
+        m -> {
+          var y = m.of(sum);
+          var d = m.of(diff);
+          return () -> residual.backward(context.stream(), y, d, d);
+        });
   }
 }

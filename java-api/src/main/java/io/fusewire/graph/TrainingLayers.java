@@ -4,9 +4,10 @@ package io.fusewire.graph;
 import io.fusewire.model.Architecture;
 import io.fusewire.model.Block;
 import io.fusewire.model.ConvNorm;
+import io.fusewire.model.Shortcut;
 import io.fusewire.ops.ConvShape;
+import io.fusewire.ops.PoolKind;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * Lists the training operations of a network, from its input to the head's features, by reading
@@ -14,11 +15,26 @@ import java.util.Optional;
  */
 final class TrainingLayers {
   private final Context context;
+  private final Architecture net;
   private final List<Operation> operations;
   private Value notKept; // the newest sum, if the backward pass makes it again
 
+  /** What a depthwise convolution leaves; the gate is null if there is none. */
+  private record Depthwise(Normed result, Value gate) {}
+
+  /** Who makes the gradient of a convolution's BatchNorm. */
+  private enum NormBackward {
+    /** The operation that reads the result: a depthwise convolution or the head's pooling. */
+    READER,
+    /** A pass of its own, which may overwrite the gradient it is given. */
+    OWN,
+    /** The same, but the way round the block reads that gradient too. */
+    OWN_SHARED
+  }
+
   private TrainingLayers(Context context, List<Operation> operations) {
     this.context = context;
+    this.net = context.net();
     this.operations = operations;
   }
 
@@ -29,101 +45,154 @@ final class TrainingLayers {
    */
   static Normed add(Context context, Value input, int firstLayer, List<Operation> operations) {
     TrainingLayers layers = new TrainingLayers(context, operations);
-    Architecture net = context.net();
-    Normed x = layers.stem(net.stem().get(0), input, net.blocks().get(0));
+    Normed x = layers.stem(input);
     int layer = firstLayer;
-    for (Block block : net.blocks()) {
+    for (Block block : layers.net.blocks()) {
       x = layers.block(block, layer++, x);
     }
-    Optional<ConvNorm> head = net.head();
-    return head.isPresent() ? layers.pointwise(head.get(), x) : x;
+    Normed last = x;
+    return layers
+        .net
+        .head()
+        .map(head -> layers.convolution(head, last, null, null, NormBackward.READER))
+        .orElse(last);
   }
 
-  private Normed stem(ConvNorm layer, Value input, Block first) {
-    ConvShape shape = Shapes.conv(context.net(), layer, input);
-    Normed stem = convolved(layer, shape);
-    if (first.residual() && first.convolutions().get(0).kind() == ConvNorm.Kind.DEPTHWISE) {
-      PlainStemOperation plain = new PlainStemOperation(context, layer, shape, input, stem.raw());
-      operations.add(plain);
-      return Normed.plain(plain.dst());
+  private Normed stem(Value input) {
+    List<ConvNorm> stem = net.stem();
+    Block first = net.blocks().get(0);
+    boolean depthwiseNext = !net.stemPool() && isDepthwise(first.convolutions().get(0));
+    Normed x = Normed.plain(input);
+    for (int i = 0; i < stem.size(); i++) {
+      boolean last = i == stem.size() - 1;
+      if (i == 0 && last && depthwiseNext && first.residual()) {
+        return plainStem(stem.get(0), input);
+      }
+      NormBackward norm = last && depthwiseNext ? NormBackward.READER : NormBackward.OWN;
+      x = convolution(stem.get(i), x, null, null, norm);
     }
-    operations.add(new StemOperation(context, layer.conv(), shape, input, stem));
-    return stem;
+    if (!net.stemPool()) {
+      return x;
+    }
+    PoolOperation pool =
+        new PoolOperation(context, "maxpool", Shapes.stemPool(x.raw()), PoolKind.MAX, x);
+    operations.add(pool);
+    return Normed.plain(pool.dst());
+  }
+
+  private Normed plainStem(ConvNorm layer, Value input) {
+    ConvShape shape = Shapes.conv(net, layer, input);
+    Value raw = Shapes.output(layer.conv(), context.dtype(), shape);
+    PlainStemOperation plain = new PlainStemOperation(context, layer, shape, input, raw);
+    operations.add(plain);
+    return Normed.plain(plain.dst());
   }
 
   private Normed block(Block block, int layer, Normed input) {
     List<ConvNorm> layers = block.convolutions();
+    int last = layers.size() - 1;
     Normed x = input;
     Value gate = null;
-    for (int i = 0; i < layers.size() - 1; i++) {
+    for (int i = 0; i < last; i++) {
       ConvNorm conv = layers.get(i);
-      boolean beforeLast = i == layers.size() - 2;
-      if (conv.kind() == ConvNorm.Kind.DEPTHWISE) {
-        ConvShape shape = Shapes.conv(context.net(), conv, x.raw());
-        Normed depthwise = convolved(conv, shape);
-        SqueezeExciteOperation excite =
-            beforeLast
-                ? block
-                    .squeeze()
-                    .map(squeeze -> new SqueezeExciteOperation(context, squeeze, depthwise))
-                    .orElse(null)
-                : null;
-        operations.add(new DepthwiseOperation(context, conv.conv(), shape, x, depthwise, excite));
-        if (excite != null) {
-          operations.add(excite);
-          gate = excite.gate();
-        }
-        x = depthwise;
+      if (isDepthwise(conv)) {
+        Depthwise depthwise = depthwise(block, conv, x);
+        x = depthwise.result();
+        gate = depthwise.gate();
       } else {
-        x = pointwise(conv, x);
+        boolean byReader = isDepthwise(layers.get(i + 1));
+        x = convolution(conv, x, null, null, byReader ? NormBackward.READER : NormBackward.OWN);
       }
     }
-    ConvNorm last = layers.get(layers.size() - 1);
-    Normed projected = pixelsLike(x, last);
     double rate = block.residual() ? block.dropConnect() : 0;
     Value scale = ResidualOperation.imageScale(block.prefix(), rate, context.batch());
-    operations.add(PointwiseOperation.endOfBlock(context, last.conv(), x, gate, projected, scale));
+    Normed branch =
+        convolution(
+            layers.get(last),
+            x,
+            gate,
+            scale,
+            block.residual() ? NormBackward.OWN_SHARED : NormBackward.OWN);
     if (!block.residual()) {
-      return projected;
+      return branch;
     }
-    Value sum = new Value(block.prefix(), context.dtype(), projected.raw().shape());
+    Normed skip = block.shortcut().map(s -> shortcut(block, s, input)).orElse(input);
+    Value sum = new Value(block.prefix(), context.dtype(), branch.raw().shape());
     // Every second sum of a stage is made again when it is needed, from the one before.
-    boolean kept = input.raw() == notKept;
+    boolean kept = skip.raw() == notKept;
     notKept = kept ? null : sum;
     operations.add(
         new ResidualOperation(
-            context, block.prefix(), rate, layer, projected, scale, input, sum, kept));
+            context,
+            block.prefix(),
+            rate,
+            layer,
+            branch,
+            scale,
+            skip,
+            block.sumActivation(),
+            sum,
+            kept));
     return Normed.plain(sum);
   }
 
-  private Normed pointwise(ConvNorm layer, Normed src) {
-    if (layer.kind() != ConvNorm.Kind.POINTWISE) {
-      throw new UnsupportedOperationException(
-          layer.conv() + ": dense convolutions are not in the training graph");
+  private Depthwise depthwise(Block block, ConvNorm layer, Normed src) {
+    ConvShape shape = Shapes.conv(net, layer, src.raw());
+    Normed dst = normed(layer, shape);
+    SqueezeExciteOperation excite =
+        block
+            .squeeze()
+            .map(squeeze -> new SqueezeExciteOperation(context, squeeze, dst))
+            .orElse(null);
+    operations.add(new DepthwiseOperation(context, layer.conv(), shape, src, dst, excite));
+    if (excite == null) {
+      return new Depthwise(dst, null);
     }
-    Normed dst = pixelsLike(src, layer);
-    operations.add(new PointwiseOperation(context, layer.conv(), src, dst));
+    operations.add(excite);
+    return new Depthwise(dst, excite.gate());
+  }
+
+  private Normed shortcut(Block block, Shortcut shortcut, Normed input) {
+    Normed x = input;
+    if (shortcut.averagePool()) {
+      PoolOperation pool =
+          new PoolOperation(
+              context,
+              block.prefix() + " shortcut pool",
+              Shapes.shortcutPool(x.raw()),
+              PoolKind.AVERAGE,
+              x);
+      operations.add(pool);
+      x = Normed.plain(pool.dst());
+    }
+    // Its gradient is that of the sum, which the branch reads too.
+    return convolution(shortcut.conv(), x, null, null, NormBackward.OWN_SHARED);
+  }
+
+  /** A dense or pointwise convolution. */
+  private Normed convolution(
+      ConvNorm layer, Normed src, Value gate, Value imageScale, NormBackward backward) {
+    ConvShape shape = Shapes.conv(net, layer, src.raw());
+    Normed dst = normed(layer, shape);
+    OwnNormGradient own =
+        backward == NormBackward.READER
+            ? null
+            : new OwnNormGradient(context, dst, backward == NormBackward.OWN_SHARED);
+    operations.add(
+        layer.kind() == ConvNorm.Kind.POINTWISE
+            ? new PointwiseOperation(context, layer.conv(), src, gate, dst, imageScale, own)
+            : new DenseOperation(
+                context, layer.conv(), shape, src, dst, imageScale, own, operations.isEmpty()));
     return dst;
   }
 
-  private Normed pixelsLike(Normed src, ConvNorm layer) {
-    Value raw = src.raw();
-    Value dst =
-        new Value(
-            layer.conv(),
-            context.dtype(),
-            raw.size(0),
-            raw.size(1),
-            raw.size(2),
-            layer.outChannels());
-    return new Normed(dst, norm(layer));
+  private Normed normed(ConvNorm layer, ConvShape shape) {
+    return new Normed(
+        Shapes.output(layer.conv(), context.dtype(), shape),
+        new Norm(context, layer.norm(), layer.activation(), layer.outChannels()));
   }
 
-  private Normed convolved(ConvNorm layer, ConvShape shape) {
-    return new Normed(Shapes.output(layer.conv(), context.dtype(), shape), norm(layer));
-  }
-
-  private Norm norm(ConvNorm layer) {
-    return new Norm(context, layer.norm(), layer.activation(), layer.outChannels());
+  private static boolean isDepthwise(ConvNorm layer) {
+    return layer.kind() == ConvNorm.Kind.DEPTHWISE;
   }
 }

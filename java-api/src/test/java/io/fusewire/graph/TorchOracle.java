@@ -47,10 +47,7 @@ final class TorchOracle {
       for (int i = 0; i < wide.length; i++) {
         wide[i] = part[i];
       }
-      long[] shape = parameter.shape().stream().mapToLong(Integer::longValue).toArray();
-      Tensor tensor = torch.tensor(wide).view(shape).clone();
-      tensor.requires_grad_(parameter.kind().trained());
-      tensors.put(parameter.name(), tensor);
+      put(parameter, wide);
     }
   }
 
@@ -113,6 +110,27 @@ final class TorchOracle {
 
   private static Tensor crossEntropy(Tensor logits, Tensor wanted) {
     return torch.neg(torch.sum(torch.mul(torch.log_softmax(logits, 1), wanted)));
+  }
+
+  /** Steepest descent: every parameter less its gradient times a rate; gradients start anew. */
+  void descend(double rate) {
+    for (Parameter parameter : net.parameters().all()) {
+      if (parameter.kind().trained()) {
+        double[] values = value(parameter.name());
+        double[] gradient = gradient(parameter.name());
+        for (int i = 0; i < values.length; i++) {
+          values[i] -= rate * gradient[i];
+        }
+        put(parameter, values);
+      }
+    }
+  }
+
+  private void put(Parameter parameter, double[] values) {
+    long[] shape = parameter.shape().stream().mapToLong(Integer::longValue).toArray();
+    Tensor tensor = torch.tensor(values).view(shape).clone();
+    tensor.requires_grad_(parameter.kind().trained());
+    tensors.put(parameter.name(), tensor);
   }
 
   /** A parameter's gradient in PyTorch's layout. */

@@ -63,7 +63,7 @@ class WholeNetworkTest {
     return values;
   }
 
-  private static float[] images(Architecture net, int batch) {
+  static float[] images(Architecture net, int batch) {
     Random random = new Random(7);
     float[] images = new float[batch * net.resolution() * net.resolution() * net.inputChannels()];
     for (int i = 0; i < images.length; i++) {
@@ -72,7 +72,7 @@ class WholeNetworkTest {
     return images;
   }
 
-  private static double[] wide(float[] narrow) {
+  static double[] wide(float[] narrow) {
     double[] wide = new double[narrow.length];
     for (int i = 0; i < wide.length; i++) {
       wide[i] = narrow[i];
@@ -80,7 +80,7 @@ class WholeNetworkTest {
     return wide;
   }
 
-  private static double norm(double[] values) {
+  static double norm(double[] values) {
     double squares = 0;
     for (double value : values) {
       squares += value * value;
@@ -91,7 +91,7 @@ class WholeNetworkTest {
   /**
    * Norm of the difference over the norm of what is expected, or over a floor if that is smaller.
    */
-  private static double relativeError(float[] actual, double[] expected, double floor) {
+  static double relativeError(float[] actual, double[] expected, double floor) {
     assertEquals(expected.length, actual.length);
     double[] difference = new double[actual.length];
     for (int i = 0; i < actual.length; i++) {
@@ -101,7 +101,7 @@ class WholeNetworkTest {
   }
 
   /** The random choices of ours, made again from the generator's numbers. */
-  private static TorchOracle.Masks masks(Architecture net, Stream stream, int batch, int step) {
+  static TorchOracle.Masks masks(Architecture net, Stream stream, int batch, int step) {
     return new TorchOracle.Masks() {
       private double[] uniform(int sample, int layer, int count, double rate) {
         try (Tensor numbers = Tensor.allocate(stream.device(), DType.F32, count)) {
@@ -130,8 +130,7 @@ class WholeNetworkTest {
     };
   }
 
-  private static void compareTraining(
-      Device device, Architecture net, int batch, double tolerance) {
+  static void compareTraining(Device device, Architecture net, int batch, double tolerance) {
     float[] values = values(net);
     float[] images = images(net, batch);
     int[] labels = new int[batch];
