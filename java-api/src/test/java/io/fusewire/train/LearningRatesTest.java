@@ -3,6 +3,7 @@ package io.fusewire.train;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.fusewire.model.Architecture;
 import io.fusewire.model.EfficientNet;
 import io.fusewire.model.Parameters;
 import org.junit.jupiter.api.Test;
@@ -42,5 +43,14 @@ final class LearningRatesTest {
     B0.all().stream()
         .filter(p -> p.kind().trained())
         .forEach(p -> assertEquals(1f, rates.factor(p), p.name()));
+  }
+
+  @Test
+  void everyFamilyHasItsStages() {
+    for (String name : new String[] {"resnet18", "xresnet18", "v2_s", "lite0"}) {
+      Parameters parameters = Architecture.byName(name).build().parameters();
+      int stages = name.equals("v2_s") ? 6 : name.equals("lite0") ? 7 : 4;
+      assertEquals(stages + 2, new LearningRates(parameters, 0.5, 1).groups(), name);
+    }
   }
 }
