@@ -102,8 +102,8 @@ public final class ModelSummary {
     String before = shape();
     long in = height * width * channels;
     // Of the mean, ceil_mode: (size + 1) / 2 either way.
-    height = (height + 2 * padding - kernel + (padding == 0 ? 1 : 0)) / 2 + 1;
-    width = (width + 2 * padding - kernel + (padding == 0 ? 1 : 0)) / 2 + 1;
+    height = (height + 2L * padding - kernel + (padding == 0 ? 1 : 0)) / 2 + 1;
+    width = (width + 2L * padding - kernel + (padding == 0 ? 1 : 0)) / 2 + 1;
     add(name, type, before, shape(), 0, 0, (in + height * width * channels) * dtype.bytes());
   }
 
