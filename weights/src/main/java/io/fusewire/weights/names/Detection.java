@@ -6,7 +6,10 @@ import io.fusewire.io.TensorFile;
 import io.fusewire.io.TensorInfo;
 import io.fusewire.model.Parameter;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -48,29 +51,28 @@ final class Detection {
   static List<Match> matches(TensorFile file, Optional<Library> library, Optional<String> network)
       throws FileFormatException {
     Map<String, TensorInfo> tensors = file.tensors();
-    List<Match> all = new ArrayList<>();
+    Map<NamingScheme, SourceKeys> candidates = new LinkedHashMap<>();
     for (NamingScheme scheme : SCHEMES) {
-      if (library.isPresent() && scheme.library() != library.get()) {
-        continue;
-      }
-      SourceKeys keys = scheme.keys(tensors.keySet());
-      for (String name : Networks.names()) {
-        if (network.isPresent() && !network.get().equals(name)) {
-          continue;
-        }
-        List<Parameter> parameters = Networks.plain(name).parameters().all();
-        scheme
-            .names(parameters)
-            .ifPresent(n -> all.add(Match.of(scheme, name, parameters, n, keys, tensors)));
+      if (library.isEmpty() || scheme.library() == library.get()) {
+        candidates.put(scheme, scheme.keys(tensors.keySet()));
       }
     }
+    // Few files have more than one library's first convolution, and few have none.
+    Map<NamingScheme, SourceKeys> likely = new LinkedHashMap<>(candidates);
+    likely
+        .entrySet()
+        .removeIf(e -> Collections.disjoint(e.getKey().stems(), e.getValue().byName().keySet()));
+    List<Match> all = new ArrayList<>();
+    (likely.isEmpty() ? candidates : likely)
+        .forEach((scheme, keys) -> all.addAll(matches(scheme, keys, network, tensors)));
     List<Match> fitting = all.stream().filter(Match::fits).toList();
     if (!fitting.isEmpty()) {
       return fitting;
     }
     Optional<Match> nearest = all.stream().min(Comparator.comparingInt(Match::differences));
+    String hint = nearest.map(match -> hint(tensors.keySet(), match)).orElse("");
     if (nearest.isPresent() && like(nearest.get())) {
-      throw new KeyMismatchException(file.file(), nearest.get(), hint(nearest.get()));
+      throw new KeyMismatchException(file.file(), nearest.get(), hint);
     }
     throw new FileFormatException(
         file.file(),
@@ -81,7 +83,25 @@ final class Detection {
                 tensors.isEmpty()
                     ? ""
                     : "; they start with "
-                        + String.join(", ", tensors.keySet().stream().limit(4).toList())));
+                        + String.join(", ", tensors.keySet().stream().limit(4).toList())
+                        + hint));
+  }
+
+  private static List<Match> matches(
+      NamingScheme scheme,
+      SourceKeys keys,
+      Optional<String> network,
+      Map<String, TensorInfo> tensors) {
+    List<Match> matches = new ArrayList<>();
+    for (String name : Networks.names()) {
+      if (network.isEmpty() || network.get().equals(name)) {
+        List<Parameter> parameters = Networks.plain(name).parameters().all();
+        scheme
+            .names(parameters)
+            .ifPresent(n -> matches.add(Match.of(scheme, name, parameters, n, keys, tensors)));
+      }
+    }
+    return matches;
   }
 
   private static boolean like(Match match) {
@@ -90,13 +110,14 @@ final class Detection {
   }
 
   /** What is probably wrong, where that can be told. */
-  private static String hint(Match match) {
+  private static String hint(Collection<String> keys, Match nearest) {
+    boolean onnx = keys.stream().anyMatch(key -> key.startsWith("onnx::Conv"));
     boolean norms =
-        match.misshapen().isEmpty()
-            && match.missing().stream()
+        nearest.misshapen().isEmpty()
+            && nearest.missing().stream()
                 .anyMatch(name -> name.endsWith("running_var") || name.endsWith("moving_variance"));
-    return norms
-        ? "BatchNorm seems to have been folded into the convolutions; export the model again in"
+    return onnx || norms
+        ? "; BatchNorm seems to have been folded into the convolutions: export the model again in"
             + " training mode, without constant folding"
         : "";
   }

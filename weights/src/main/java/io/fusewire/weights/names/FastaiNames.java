@@ -5,12 +5,18 @@ import io.fusewire.model.Parameter;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /** fastai's names of XResNets, which are Fusewire's own. */
 final class FastaiNames implements NamingScheme {
   @Override
   public Library library() {
     return Library.FASTAI;
+  }
+
+  @Override
+  public Set<String> stems() {
+    return Set.of("0.0.weight");
   }
 
   @Override

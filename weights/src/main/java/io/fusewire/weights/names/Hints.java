@@ -22,6 +22,11 @@ record Hints(List<Text> texts, Optional<TimmConfig> config) {
   /** A name and where it stands. */
   record Text(String value, String where) {}
 
+  /** Nothing: for when the user has said all. */
+  static Hints none() {
+    return new Hints(List.of(), Optional.empty());
+  }
+
   static Hints of(TensorFile file) throws IOException {
     List<Text> texts = new ArrayList<>();
     Map<String, String> metadata = file.metadata();
@@ -39,6 +44,13 @@ record Hints(List<Text> texts, Optional<TimmConfig> config) {
       texts.add(text(folder.getFileName().toString(), "its folder's name"));
     }
     return new Hints(List.copyOf(texts), config);
+  }
+
+  /** timm's configuration, if it is one of this model. */
+  Optional<TimmConfig> config(Optional<Recipe> recipe) {
+    return config.filter(
+        c ->
+            recipe.filter(r -> c.architecture().split("\\.", 2)[0].equals(r.family())).isPresent());
   }
 
   private static Text text(String value, String where) {

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -30,6 +31,11 @@ final class KerasIndexedNames implements NamingScheme {
   @Override
   public Library library() {
     return Library.KERAS;
+  }
+
+  @Override
+  public Set<String> stems() {
+    return Set.of("conv2d/0");
   }
 
   @Override

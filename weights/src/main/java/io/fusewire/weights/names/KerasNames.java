@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
@@ -22,6 +23,11 @@ final class KerasNames implements NamingScheme {
   @Override
   public Library library() {
     return Library.KERAS;
+  }
+
+  @Override
+  public Set<String> stems() {
+    return Set.of("stem_conv/kernel");
   }
 
   @Override

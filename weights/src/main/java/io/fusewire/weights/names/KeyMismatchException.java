@@ -23,7 +23,7 @@ public final class KeyMismatchException extends FileFormatException {
                 part("missing", nearest.missing()),
                 part("unexpected", nearest.unexpected()),
                 part("of another shape", nearest.misshapen()),
-                hint.isEmpty() ? "" : "; " + hint));
+                hint));
     missing = List.copyOf(nearest.missing());
     unexpected = List.copyOf(nearest.unexpected());
     misshapen = List.copyOf(nearest.misshapen());

@@ -21,12 +21,14 @@ final class Loading {
   private static final int IMAGENET_CLASSES = 1000;
 
   private final TensorFile file;
+  private final Map<String, TensorInfo> tensors;
   private final Choice choice;
   private final Hints hints;
   private final List<String> remarks;
 
   Loading(TensorFile file, Choice choice, Hints hints) {
     this.file = file;
+    this.tensors = file.tensors();
     this.choice = choice;
     this.hints = hints;
     this.remarks = new ArrayList<>(choice.remarks());
@@ -85,7 +87,7 @@ final class Loading {
         continue;
       }
       Match.Found found = choice.match().found().get(parameter.name());
-      TensorInfo info = file.tensors().get(found.key());
+      TensorInfo info = tensors.get(found.key());
       float[] read = found.axes().toPyTorch(file.readFloats(found.key()), info.shape());
       if (read.length != parameter.count()) {
         throw new FileFormatException(
@@ -104,7 +106,7 @@ final class Loading {
     List<String> names =
         own != null
             ? own.lines().toList()
-            : hints.config().map(TimmConfig::classNames).orElse(List.of());
+            : hints.config(choice.recipe()).map(TimmConfig::classNames).orElse(List.of());
     return names.size() == classes ? names : Classifiers.names(classes);
   }
 
@@ -115,7 +117,7 @@ final class Loading {
             .map(Recipe::preprocessing)
             .orElseGet(() -> Recipes.usual(Networks.plain(choice.match().network()).resolution()));
     if (choice.match().library() == Library.TIMM) {
-      known = hints.config().flatMap(TimmConfig::preprocessing).orElse(known);
+      known = hints.config(choice.recipe()).flatMap(TimmConfig::preprocessing).orElse(known);
     }
     try {
       known = ModelFile.preprocessing(file.metadata()).orElse(known);

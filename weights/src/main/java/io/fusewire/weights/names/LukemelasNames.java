@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Names of the package efficientnet_pytorch: blocks are numbered through, and a block without
@@ -15,6 +16,11 @@ final class LukemelasNames implements NamingScheme {
   @Override
   public Library library() {
     return Library.LUKEMELAS;
+  }
+
+  @Override
+  public Set<String> stems() {
+    return Set.of("_conv_stem.weight");
   }
 
   @Override

@@ -5,11 +5,20 @@ import io.fusewire.model.Parameter;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /** How one library names and orders the tensors of a network. */
 interface NamingScheme {
   /** Whose names these are. */
   Library library();
+
+  /**
+   * What the library calls the first convolution of its networks: a quick way to tell whose names a
+   * file's are.
+   *
+   * @return one name for each family of networks
+   */
+  Set<String> stems();
 
   /**
    * What the library calls each parameter of a network.

@@ -34,6 +34,11 @@ final class TensorFlowNames implements NamingScheme {
   }
 
   @Override
+  public Set<String> stems() {
+    return Set.of("stem/conv2d/kernel");
+  }
+
+  @Override
   public Optional<Map<String, SourceName>> names(List<Parameter> parameters) {
     if (!Slots.describe(parameters)) {
       return Optional.empty();

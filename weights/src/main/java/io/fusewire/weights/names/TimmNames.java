@@ -6,12 +6,18 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /** timm's names, which are Fusewire's own for all that timm has. */
 final class TimmNames implements NamingScheme {
   @Override
   public Library library() {
     return Library.TIMM;
+  }
+
+  @Override
+  public Set<String> stems() {
+    return Set.of("conv_stem.weight", "conv1.weight");
   }
 
   @Override

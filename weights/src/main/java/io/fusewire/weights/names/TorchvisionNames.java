@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * torchvision's names: stem, stages and head are numbered through in {@code features}, a block's
@@ -15,6 +16,11 @@ final class TorchvisionNames implements NamingScheme {
   @Override
   public Library library() {
     return Library.TORCHVISION;
+  }
+
+  @Override
+  public Set<String> stems() {
+    return Set.of("features.0.0.weight", "conv1.weight");
   }
 
   @Override

@@ -53,7 +53,7 @@ public final class WeightImport {
       return own(tensors.file(), tensors.format(), options);
     }
     List<Match> matches = Detection.matches(tensors, origin.library(), origin.network());
-    Hints hints = Hints.of(tensors);
+    Hints hints = origin.recipe().isPresent() ? Hints.none() : Hints.of(tensors);
     return new Loading(tensors, Choice.of(matches, origin, hints), hints).load(options);
   }
 

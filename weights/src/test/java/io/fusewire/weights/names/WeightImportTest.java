@@ -112,6 +112,12 @@ final class WeightImportTest {
     assertEquals(200, weights.model().network().resolution());
     assertEquals(0.3f, weights.model().preprocessing().mean().get(2));
     assertEquals("j", weights.model().classNames().get(9));
+    ImportedWeights said =
+        WeightImport.load(
+            GoldenFile.of(TIMM, folder.resolve("model.safetensors")),
+            ImportOptions.defaults().as("timm:efficientnet_b0"));
+    assertEquals(Padding.SYMMETRIC, said.model().network().padding());
+    assertEquals(224, said.model().preprocessing().window());
     Files.writeString(folder.resolve("config.json"), "{\"architecture\": ");
     assertThrows(
         FileFormatException.class,
@@ -205,6 +211,23 @@ final class WeightImportTest {
     KeyMismatchException error = assertThrows(KeyMismatchException.class, () -> load(file));
     assertTrue(error.getMessage().contains("folded"), error.getMessage());
     assertTrue(error.getMessage().contains("more"), error.getMessage());
+  }
+
+  @Test
+  void modelsThatOnnxFoldedAreRecognised() {
+    GoldenFile file = GoldenFile.of(TORCHVISION);
+    int[] number = {100};
+    List.copyOf(file.tensors().keySet()).stream()
+        .filter(name -> name.startsWith("features.") && !name.contains("fc"))
+        .forEach(
+            name -> {
+              if (file.tensors().get(name).shape().size() == 4) {
+                file.add("onnx::Conv_" + number[0]++, file.tensors().get(name).shape(), "x");
+              }
+              file.without(name);
+            });
+    FileFormatException error = assertThrows(FileFormatException.class, () -> load(file));
+    assertTrue(error.getMessage().contains("folded"), error.getMessage());
   }
 
   @Test
