@@ -559,10 +559,10 @@ class Case:
         if mode == "graph" and not device.cuda:
             raise Refused("CUDA graphs need a GPU")
         self.device = device
-        f32 = request["dtype"] == "f32"
-        # True f32 where f32 is asked for, as on our side.
-        torch.backends.cudnn.allow_tf32 = not f32
-        torch.backends.cuda.matmul.allow_tf32 = not f32
+        # True f32 where f32 is asked for, as on our side, unless TF32 is allowed there too.
+        tf32 = request["dtype"] != "f32" or request.get("allow_tf32", False)
+        torch.backends.cudnn.allow_tf32 = tf32
+        torch.backends.cuda.matmul.allow_tf32 = tf32
         torch.backends.cudnn.benchmark = True
         before = self.memory_before()
         self.single = request["kind"] == "operation"

@@ -267,6 +267,16 @@ fw_status fw_stream_set_order(fw_stream stream, uint64_t order) {
   return FW_OK;
 }
 
+fw_status fw_stream_set_math(fw_stream stream, int32_t math) {
+  std::shared_ptr<StreamState> state;
+  FW_TRY(find_stream(stream, "stream set math", &state));
+  if (math != FW_MATH_F32 && math != FW_MATH_TF32) {
+    return fail(FW_INVALID_ARGUMENT, "stream set math: math is %d; 0 (f32) or 1 (tf32) fits", math);
+  }
+  state->launcher.tf32 = math == FW_MATH_TF32;
+  return FW_OK;
+}
+
 fw_status fw_stream_device(fw_stream stream, int32_t* device) {
   std::shared_ptr<StreamState> state;
   FW_TRY(check_not_null("stream device", "device", device));

@@ -19,15 +19,19 @@ namespace {
 
 // Packed weights or partial gradients come first in the workspace, then the moments.
 int64_t moments_offset(const fw_conv& c, const Sizes& sizes) {
-  return product_workspace(GradientChunks(sizes.out_rows, c.out_channels, sizes.forward_depth, c.dtype), c.out_channels,
-                           sizes.forward_depth, c.dtype,
-                           {{sizes.forward_depth, c.out_channels}, {sizes.backward_depth, c.in_channels}});
+  return most_of_product_types(c.dtype, [&](auto t) {
+    return product_workspace<decltype(t)>(
+        sizes.out_rows, c.out_channels, sizes.forward_depth,
+        {{sizes.forward_depth, c.out_channels}, {sizes.backward_depth, c.in_channels}});
+  });
 }
 
 int64_t workspace_bytes(const fw_conv& c) {
   const Sizes sizes(c);
-  return moments_offset(c, sizes) +
-         Moments::bytes(StatisticsChunks(sizes.out_rows, c.out_channels, c.dtype).chunks, c.out_channels);
+  return moments_offset(c, sizes) + most_of_product_types(c.dtype, [&](auto t) {
+           return Moments::bytes(StatisticsChunks(sizes.out_rows, c.out_channels, product_type<decltype(t)>).chunks,
+                                 c.out_channels);
+         });
 }
 
 template <class T>
@@ -42,7 +46,7 @@ fw_status forward(const Launcher& launcher, const fw_conv& c, float epsilon, flo
                   fw_address running_var, fw_address dst, fw_address out_norm, fw_address workspace) {
   const Sizes sizes(c);
   const WeightsLayout layout = forward_layout(sizes, weights);
-  return with_dtype(c.dtype, [&](auto t) {
+  return with_product_type(launcher, c.dtype, [&](auto t) {
     using T = decltype(t);
     FW_TRY(pack_weights<T>(launcher, layout, sizes.forward_depth, c.out_channels, workspace));
     return product_with_statistics<T>(launcher, normed_patches<T>(c, sizes, src, in_norm), layout, workspace,
@@ -55,7 +59,7 @@ fw_status forward(const Launcher& launcher, const fw_conv& c, float epsilon, flo
 fw_status backward_data(const Launcher& launcher, const fw_conv& c, fw_address diff_out, fw_address image_scale,
                         fw_address dst, fw_address out_norm, fw_address out_gradient, fw_address weights,
                         fw_address addend, fw_address diff_src, fw_address workspace) {
-  return with_dtype(c.dtype, [&](auto t) {
+  return with_product_type(launcher, c.dtype, [&](auto t) {
     using T = decltype(t);
     const NormGradientPixels<T> d{reinterpret_cast<const T*>(diff_out),
                                   reinterpret_cast<const T*>(dst),
@@ -71,7 +75,7 @@ fw_status backward_weights(const Launcher& launcher, const fw_conv& c, fw_addres
                            fw_address diff_out, fw_address image_scale, fw_address dst, fw_address out_norm,
                            fw_address out_gradient, fw_address diff_weights, fw_address workspace) {
   const Sizes sizes(c);
-  return with_dtype(c.dtype, [&](auto t) {
+  return with_product_type(launcher, c.dtype, [&](auto t) {
     using T = decltype(t);
     const NormGradientRows<T> left{reinterpret_cast<const T*>(diff_out),
                                    reinterpret_cast<const T*>(dst),

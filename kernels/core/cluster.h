@@ -51,11 +51,7 @@ struct Cluster {
   }
 };
 
-// As on compute capability 9.0, unless FUSEWIRE_CHECKED_SM asks for an earlier one.
-inline bool clusters_run() {
-  const char* capability = std::getenv("FUSEWIRE_CHECKED_SM");
-  return capability == nullptr || std::atoi(capability) >= 90;
-}
+inline bool clusters_run() { return compute_capability() >= 90; }
 
 template <class Kernel>
 void checked_cluster_body(const void* params, int thread, const int64_t* place, char* shared, FiberBlock* fibers) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Storage types: float, bf16 and f16, each converted to and from float with rounding to nearest even.
-// On the CPU bf16 and f16 are plain 16-bit structs; vectors of them are converted in vector.h with SIMD.
+// Storage types: float, bf16 and f16, each converted to and from float with rounding to nearest even; and tf32, which
+// is float in memory and tells a product's kernels that its operands go to tensor cores. On the CPU bf16 and f16 are
+// plain 16-bit structs; vectors of them are converted in vector.h with SIMD.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,12 @@
 
 namespace fusewire::FW_EXEC {
 
+// f32 whose products tensor cores may make, from operands rounded to TF32 (core/warp_matrix.h); all 32 bits are stored.
+struct tf32 {
+  float value;
+};
+FW_DEVICE float to_float(tf32 x) { return x.value; }
+
 #if defined(FW_EXEC_CUDA)
 
 using bf16 = __nv_bfloat16;
@@ -27,6 +34,10 @@ FW_DEVICE T from_float(float x);
 template <>
 FW_DEVICE float from_float<float>(float x) {
   return x;
+}
+template <>
+FW_DEVICE tf32 from_float<tf32>(float x) {
+  return tf32{x};
 }
 template <>
 FW_DEVICE bf16 from_float<bf16>(float x) {
@@ -78,6 +89,10 @@ FW_DEVICE T from_float(float x);
 template <>
 FW_DEVICE float from_float<float>(float x) {
   return x;
+}
+template <>
+FW_DEVICE tf32 from_float<tf32>(float x) {
+  return tf32{x};
 }
 template <>
 FW_DEVICE bf16 from_float<bf16>(float x) {

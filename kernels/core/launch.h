@@ -34,6 +34,27 @@ struct Grid {
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// Compute capability of the calling thread's device as major*10+minor, 0 on a CPU.
+inline int compute_capability() {
+#if defined(FW_EXEC_CUDA)
+  int device = 0;
+  int major = 0;
+  int minor = 0;
+  if (cudaGetDevice(&device) == cudaSuccess &&
+      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
+      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) == cudaSuccess) {
+    return major * 10 + minor;
+  }
+  return 0;
+#elif defined(FW_EXEC_CHECKED)
+  // 9.0, unless FUSEWIRE_CHECKED_SM asks for an earlier one.
+  const char* capability = std::getenv("FUSEWIRE_CHECKED_SM");
+  return capability != nullptr && std::atoi(capability) < 90 ? std::atoi(capability) : 90;
+#else
+  return 0;
+#endif
+}
+
 // Bytes of shared memory that a block of this launch may ask for.
 inline int64_t shared_limit() {
 #if defined(FW_EXEC_CUDA)
@@ -44,10 +65,8 @@ inline int64_t shared_limit() {
     return bytes;
   }
 #elif defined(FW_EXEC_CHECKED)
-  // As on compute capability 9.0, unless FUSEWIRE_CHECKED_SM asks for an earlier one.
-  const char* capability = std::getenv("FUSEWIRE_CHECKED_SM");
-  if (capability != nullptr && std::atoi(capability) < 90) {
-    return (std::atoi(capability) < 80 ? 64 : 163) * 1024;
+  if (compute_capability() < 90) {
+    return (compute_capability() < 80 ? 64 : 163) * 1024;
   }
 #endif
   return 227 * 1024;
@@ -222,12 +241,6 @@ fw_status with_lanes(int64_t channels, fw_address addresses, F f) {
     return lanes_fit<T>(channels, addresses) ? f(LanesTag<kLanes<T>>()) : f(LanesTag<1>());
   }
 }
-
-// The fw_dtype of a storage type.
-template <class T>
-constexpr int32_t dtype_of = sizeof(T) == 4            ? FW_F32
-                             : std::is_same_v<T, bf16> ? FW_BF16
-                                                       : FW_F16;
 
 // Calls f(T()) for the storage type of an fw_dtype.
 template <class F>

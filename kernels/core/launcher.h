@@ -17,6 +17,7 @@ struct Launcher {
   Meter* meter = nullptr;       // metered: what counts the launch's loads and stores
   // All but the GPU: where launches are kept instead of run, while the stream is captured into a graph.
   LaunchRecord* record = nullptr;
+  bool tf32 = false;  // GPU, checked: products of f32 may run on tensor cores, as TF32
 };
 
 }  // namespace fusewire

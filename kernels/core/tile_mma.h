@@ -54,19 +54,35 @@ struct MmaAccumulator {
   }
 
   // Adds a * b over the depth of both tiles, `steps` steps of kDepth. kDepthRows: the tile's rows are the depth (a is
-  // transposed, b is not: the names are of how a matrix lies, not of what it stands for), else its columns.
-  template <bool kDepthRowsA, bool kDepthRowsB, class TileA, class TileB>
+  // transposed, b is not: the names are of how a matrix lies, not of what it stands for), else its columns. Elements of
+  // 32 bits are rounded here, unless kRoundedB says that b's are.
+  template <bool kDepthRowsA, bool kDepthRowsB, bool kRoundedB = false, class TileA, class TileB>
   FW_DEVICE void multiply(const Block& block, const TileA& a, const TileB& b, int rows, int columns, int steps) {
-    static_assert(sizeof(T) == 2 || (!kDepthRowsA && !kDepthRowsB), "ldmatrix transposes 16-bit elements only");
+    // ldmatrix transposes 16-bit elements only.
+    constexpr bool kWordsA = kDepthRowsA && sizeof(T) == 4;
+    constexpr bool kWordsB = kDepthRowsB && sizeof(T) == 4;
 #pragma unroll 1
     for (int step = 0; step < steps; step++) {
-      const T* left_lane = left_row<kDepthRowsA>(block, a, step);
-      const T* right_lane = right_row<kDepthRowsB>(block, b, step);
+      const T* left_lane = nullptr;
+      const T* right_lane = nullptr;
+      if constexpr (!kWordsA) {
+        left_lane = left_row<kDepthRowsA>(block, a, step);
+      }
+      if constexpr (!kWordsB) {
+        right_lane = right_row<kDepthRowsB>(block, b, step);
+      }
+      const int left_words = kWordsA ? lane_words<TileA>(block, step, row_of(block, 0)) : 0;
+      const int right_words = kWordsB ? lane_words<TileB>(block, step, column_of(block, 0)) : 0;
       FragmentA left[kRowGroups];
 #pragma unroll
       for (int i = 0; i < kRowGroups; i++) {
         if (row_of(block, i) < rows) {
-          load_matrices<kDepthRowsA>(block, left_lane + left_group<kDepthRowsA, TileA>(i), left[i].r);
+          if constexpr (kWordsA) {
+            load_words<true>(a, left_words, i * 16 * kRowWarps, left[i].r);
+          } else {
+            load_matrices<kDepthRowsA>(block, left_lane + left_group<kDepthRowsA, TileA>(i), left[i].r);
+          }
+          round_operands<T>(left[i].r);
         }
       }
 #pragma unroll
@@ -75,7 +91,14 @@ struct MmaAccumulator {
           continue;
         }
         uint32_t r[4];
-        load_matrices<kDepthRowsB>(block, right_group<kDepthRowsB, TileB>(b, right_lane, j), r);
+        if constexpr (kWordsB) {
+          load_words<false>(b, right_words, j * 16 * kColumnWarps, r);
+        } else {
+          load_matrices<kDepthRowsB>(block, right_group<kDepthRowsB, TileB>(b, right_lane, j), r);
+        }
+        if constexpr (!kRoundedB) {
+          round_operands<T>(r);
+        }
         const FragmentB right[2] = {{{r[0], r[1]}}, {{r[2], r[3]}}};
 #pragma unroll
         for (int i = 0; i < kRowGroups; i++) {
@@ -124,6 +147,26 @@ struct MmaAccumulator {
   }
   FW_DEVICE static int column_of(const Block& block, int j) {
     return (j * kColumnWarps + block.thread / 32 / kRowWarps) * 16;
+  }
+
+  // What a lane loads of a tile of 32-bit elements whose rows are the depth (shared_tile.h): in a group of 16 columns,
+  // columns lane/4 and 8 further, each in rows lane%4 and 4 further. Swizzling depends on lane%4 alone and moves chunks
+  // within 128 bytes, so that groups and rows are constants apart, and 8 columns one bit.
+  template <class Tile>
+  FW_DEVICE static int lane_words(const Block& block, int step, int first) {
+    const int column = first + block.thread % 32 / 4;
+    return Tile::place(step * kDepth + block.thread % 4, column / Tile::kChunkLanes) * Tile::kChunkLanes +
+           column % Tile::kChunkLanes;
+  }
+  // The group `further` columns from where `words` is; kLeft: in a's order, halves of the columns first.
+  template <bool kLeft, class Tile>
+  FW_DEVICE static void load_words(const Tile& tile, int words, int further, uint32_t (&r)[4]) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      const int half = kLeft ? i % 2 : i / 2;
+      const int upper = kLeft ? i / 2 : i % 2;
+      memcpy(&r[i], tile.values + (words ^ half * 8) + upper * 4 * Tile::kChunks * Tile::kChunkLanes + further, 4);
+    }
   }
 
   // ldmatrix: lane l addresses row l%8 of the matrix l/8, which goes to register l/8. A lane's address in the warp's

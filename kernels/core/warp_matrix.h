@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matrix products of a warp, one definition per execution:
-//   GPU      mma.sync and ldmatrix. Before compute capability 8.0 f16 takes two products of half the depth; bf16 and
-//            TF32, which those tensor cores lack, fused multiply-adds on values that the lanes give each other
+//   GPU      mma.sync and ldmatrix. Before compute capability 8.0 f16 takes two products of half the depth, and bf16,
+//            which those tensor cores lack, fused multiply-adds on values that the lanes give each other; TF32, which
+//            they lack as well, is not asked for there (product/operand_tile.h)
 //   checked  every lane gives the registers that it would hold on a GPU, so a fragment's wrong index shows
 // Fragments are laid out as in the PTX ISA ("Matrix fragments for mma.m16n8k16", ".m16n8k8"). With group = lane / 4 and
 // member = lane % 4, for 16-bit elements, two to a register with the lower index in the lower half:
 //   a (16 x 16)  register i: row group + 8*(i%2), columns 2*member + 8*(i/2) and the next
 //   b (16 x 8)   register i: column group, rows 2*member + 8*i and the next
 //   c (16 x 8)   value i:    row group + 8*(i/2), column 2*member + i%2
-// and for f32 elements, used as TF32, with a depth of 8:
+// and for 32-bit elements, of which a tensor core reads the upper 19 bits (TF32; round_operands() rounds them to that,
+// or else they are cut off), with a depth of 8:
 //   a (16 x 8)   register i: row group + 8*(i%2), column member + 4*(i/2)
 //   b (8 x 8)    register i: column group, row member + 4*i
 // Not for the CPU's single thread.
@@ -34,8 +36,6 @@ struct FragmentC {
 template <class T>
 constexpr int kMatrixDepth = int(32 / sizeof(T));
 
-#if !defined(FW_EXEC_CPU)
-
 // Rounded as a tensor core wants its TF32: to 10 bits of mantissa, halves away from zero. As bits of a float.
 FW_DEVICE uint32_t tf32_bits(uint32_t x) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
@@ -43,8 +43,36 @@ FW_DEVICE uint32_t tf32_bits(uint32_t x) {
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(r) : "f"(__uint_as_float(x)));
   return r;
 #else
-  return (x & 0x7f800000u) == 0x7f800000u ? x : (x + 0x1000u) & 0xffffe000u;
+  if ((x & 0x7f800000u) == 0x7f800000u) {
+    return (x & 0x007fffffu) == 0 ? x : x | 0x00400000u;  // a NaN stays one without the bits that are not read
+  }
+  return (x + 0x1000u) & 0xffffe000u;
 #endif
+}
+
+// What a product of T takes for x where it is stored as T: rounded, if T's 32 bits are more than a tensor core reads.
+template <class T>
+FW_DEVICE T product_operand(float x) {
+  if constexpr (std::is_same_v<T, tf32>) {
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    bits = tf32_bits(bits);
+    memcpy(&x, &bits, 4);
+  }
+  return from_float<T>(x);
+}
+
+#if !defined(FW_EXEC_CPU)
+
+// Rounds 32-bit elements that a product is to read as TF32; others are what they are to be.
+template <class T, int kCount>
+FW_DEVICE void round_operands(uint32_t (&r)[kCount]) {
+  if constexpr (sizeof(T) == 4) {
+#pragma unroll
+    for (int i = 0; i < kCount; i++) {
+      r[i] = tf32_bits(r[i]);
+    }
+  }
 }
 
 // Element `half` of a register.
@@ -91,8 +119,8 @@ FW_DEVICE uint32_t shuffle(const Block& block, uint32_t value, int lane) {
 // c += a*b by values that the lanes give each other, where there is no tensor core for them.
 template <class T>
 FW_DEVICE void multiply_shuffled(const Block& block, const FragmentA& a, const FragmentB& b, FragmentC& c) {
+  static_assert(sizeof(T) == 2, "two elements to a register");
   const int lane = block.thread % 32;
-  constexpr int kPerWord = int(4 / sizeof(T));
 #pragma unroll
   for (int member = 0; member < 4; member++) {
 #pragma unroll
@@ -102,7 +130,7 @@ FW_DEVICE void multiply_shuffled(const Block& block, const FragmentA& a, const F
       const uint32_t columns[2] = {shuffle(block, b.r[upper], lane % 4 * 8 + member),
                                    shuffle(block, b.r[upper], lane % 4 * 8 + 4 + member)};
 #pragma unroll
-      for (int half = 0; half < kPerWord; half++) {
+      for (int half = 0; half < 2; half++) {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
           c.v[i] = __builtin_fmaf(element_of<T>(rows[i / 2], half), element_of<T>(columns[i % 2], half), c.v[i]);
@@ -120,7 +148,7 @@ void mma(const Block& block, const FragmentA& a, const FragmentB& b, FragmentC& 
   const uint32_t* all = block.fibers->exchange(block.thread, mine, 6);
   multiply_exchanged<T>(block.thread % 32, c, [&](int lane, int i) {
     const uint32_t word = all[lane * FiberBlock::kExchangeWords + i];
-    return sizeof(T) == 4 ? tf32_bits(word) : word;
+    return sizeof(T) == 4 ? word & 0xffffe000u : word;
   });
 }
 
@@ -178,8 +206,8 @@ template <class T>
 FW_DEVICE void mma(const Block& block, const FragmentA& a, const FragmentB& b, FragmentC& c) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
   if constexpr (sizeof(T) == 4) {
-    FW_MMA("m16n8k8.row.col.f32.tf32.tf32.f32", "r"(tf32_bits(a.r[0])), "r"(tf32_bits(a.r[1])), "r"(tf32_bits(a.r[2])),
-           "r"(tf32_bits(a.r[3])), "r"(tf32_bits(b.r[0])), "r"(tf32_bits(b.r[1])));
+    FW_MMA("m16n8k8.row.col.f32.tf32.tf32.f32", "r"(a.r[0]), "r"(a.r[1]), "r"(a.r[2]), "r"(a.r[3]), "r"(b.r[0]),
+           "r"(b.r[1]));
   } else if constexpr (std::is_same_v<T, bf16>) {
     FW_MMA("m16n8k16.row.col.f32.bf16.bf16.f32", "r"(a.r[0]), "r"(a.r[1]), "r"(a.r[2]), "r"(a.r[3]), "r"(b.r[0]),
            "r"(b.r[1]));
@@ -195,6 +223,8 @@ FW_DEVICE void mma(const Block& block, const FragmentA& a, const FragmentB& b, F
           : "+f"(c.v[0]), "+f"(c.v[1]), "+f"(c.v[2]), "+f"(c.v[3])
           : "r"(a.r[2 * half]), "r"(a.r[2 * half + 1]), "r"(b.r[half]));
     }
+  } else if constexpr (sizeof(T) == 4) {
+    __trap();
   } else {
     multiply_shuffled<T>(block, a, b, c);
   }

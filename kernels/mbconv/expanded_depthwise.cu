@@ -8,6 +8,7 @@
 // is read again, from the cache, by every group.
 #include "depthwise/shape.h"
 #include "mbconv/mbconv.h"
+#include "product/packed_weights.h"
 #include "product/product.h"
 
 namespace fusewire::FW_EXEC {
@@ -351,7 +352,8 @@ fw_status run_tuned(const Launcher& launcher, const ExpandedDepthwise& problem) 
   p.in_channels = int(problem.in_channels);
   p.src = reinterpret_cast<const T*>(problem.src);
   p.expand = {reinterpret_cast<const float*>(problem.expand_weights), problem.in_channels, 1};
-  p.packed = reinterpret_cast<const PackedElement<T>*>(problem.expand_weights);
+  p.packed =
+      reinterpret_cast<const PackedElement<T>*>(packed_for<T>(problem.expand_weights, problem.in_channels, s.channels));
   p.expand_bias = reinterpret_cast<const float*>(problem.expand_bias);
   p.weights = reinterpret_cast<const float*>(problem.weights);
   p.bias = reinterpret_cast<const float*>(problem.bias);
@@ -374,7 +376,7 @@ bool expanded_depthwise_fits(const DepthwiseShape& shape) { return tuned_kernel(
 int64_t expanded_depthwise_chunks(const DepthwiseShape& shape) { return plan_of(shape).chunks(); }
 
 fw_status expanded_depthwise(const Launcher& launcher, int32_t dtype, const ExpandedDepthwise& problem) {
-  return with_dtype(dtype, [&](auto t) {
+  return with_product_type(launcher, dtype, [&](auto t) {
     using T = decltype(t);
     const bool one = problem.shape.stride_height == 1;
     switch (tuned_kernel(problem.shape)) {

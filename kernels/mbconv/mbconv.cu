@@ -6,6 +6,7 @@
 
 #include "core/operations.h"
 #include "product/normed_rows.h"
+#include "product/packed_weights.h"
 #include "product/product.h"
 #include "squeeze_excite/squeeze_excite.h"
 
@@ -47,7 +48,7 @@ fw_status gate_from_sums(const Launcher& launcher, const fw_squeeze_excite& p, f
 fw_status project(const Launcher& launcher, const fw_gated_pointwise& p, fw_address src, fw_address gate,
                   fw_address packed, fw_address bias, fw_address residual, fw_address dst) {
   const int64_t rows = p.batch * p.pixels;
-  return with_dtype(p.dtype, [&](auto t) {
+  return with_product_type(launcher, p.dtype, [&](auto t) {
     using T = decltype(t);
     const NormedRows<T> left{reinterpret_cast<const T*>(src),
                              {nullptr, p.in_channels, FW_IDENTITY},
@@ -62,8 +63,9 @@ fw_status project(const Launcher& launcher, const fw_gated_pointwise& p, fw_addr
                                p.out_channels,
                                p.activation,
                                rows_aligned<T>(p.out_channels, bias | residual | dst)};
-    return product<T>(launcher, left, {reinterpret_cast<const float*>(packed), p.in_channels, 1}, packed, epilogue,
-                      rows, p.in_channels, p.out_channels);
+    return product<T>(launcher, left, {reinterpret_cast<const float*>(packed), p.in_channels, 1},
+                      packed_for<T>(packed, p.in_channels, p.out_channels), epilogue, rows, p.in_channels,
+                      p.out_channels);
   });
 }
 

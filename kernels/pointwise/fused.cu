@@ -20,9 +20,10 @@ int64_t rows_of(const fw_fused_pointwise& p) { return p.batch * p.pixels; }
 
 // Packed weights or partial gradients come first in the workspace, then the moments.
 int64_t moments_offset(const fw_fused_pointwise& p) {
-  const int64_t bytes =
-      product_workspace(GradientChunks(rows_of(p), p.out_channels, p.in_channels, p.dtype), p.out_channels,
-                        p.in_channels, p.dtype, {{p.in_channels, p.out_channels}, {p.out_channels, p.in_channels}});
+  const int64_t bytes = most_of_product_types(p.dtype, [&](auto t) {
+    return product_workspace<decltype(t)>(rows_of(p), p.out_channels, p.in_channels,
+                                          {{p.in_channels, p.out_channels}, {p.out_channels, p.in_channels}});
+  });
   if (!kGradientsInOnePass) {
     return bytes;
   }
@@ -31,8 +32,10 @@ int64_t moments_offset(const fw_fused_pointwise& p) {
 }
 
 int64_t workspace_bytes(const fw_fused_pointwise& p) {
-  return moments_offset(p) +
-         Moments::bytes(StatisticsChunks(rows_of(p), p.out_channels, p.dtype).chunks, p.out_channels);
+  return moments_offset(p) + most_of_product_types(p.dtype, [&](auto t) {
+           return Moments::bytes(StatisticsChunks(rows_of(p), p.out_channels, product_type<decltype(t)>).chunks,
+                                 p.out_channels);
+         });
 }
 
 template <class T>
@@ -75,7 +78,7 @@ fw_status forward(const Launcher& launcher, const fw_fused_pointwise& p, fw_addr
                   fw_address gate, fw_address weights, fw_address gamma, fw_address beta, fw_address running_mean,
                   fw_address running_var, fw_address dst, fw_address out_norm, fw_address workspace) {
   const WeightsLayout layout{reinterpret_cast<const float*>(weights), p.in_channels, 1};
-  return with_dtype(p.dtype, [&](auto t) {
+  return with_product_type(launcher, p.dtype, [&](auto t) {
     using T = decltype(t);
     FW_TRY(pack_weights<T>(launcher, layout, p.in_channels, p.out_channels, workspace));
     return product_with_statistics<T>(launcher, source<T>(p, src, in_norm, gate), layout, workspace, rows_of(p),
@@ -89,7 +92,7 @@ fw_status backward_data(const Launcher& launcher, const fw_fused_pointwise& p, f
                         fw_address image_scale, fw_address dst, fw_address out_norm, fw_address out_gradient,
                         fw_address weights, fw_address addend, fw_address diff_src, fw_address workspace) {
   const WeightsLayout layout{reinterpret_cast<const float*>(weights), 1, p.in_channels};
-  return with_dtype(p.dtype, [&](auto t) {
+  return with_product_type(launcher, p.dtype, [&](auto t) {
     using T = decltype(t);
     FW_TRY(pack_weights<T>(launcher, layout, p.out_channels, p.in_channels, workspace));
     return product<T>(launcher, result_gradient<T>(p, diff_out, image_scale, dst, out_norm, out_gradient), layout,
@@ -101,7 +104,7 @@ fw_status backward_weights(const Launcher& launcher, const fw_fused_pointwise& p
                            fw_address gate, fw_address diff_out, fw_address image_scale, fw_address dst,
                            fw_address out_norm, fw_address out_gradient, fw_address diff_weights,
                            fw_address workspace) {
-  return with_dtype(p.dtype, [&](auto t) {
+  return with_product_type(launcher, p.dtype, [&](auto t) {
     using T = decltype(t);
     return weights_gradient<T>(launcher, result_gradient<T>(p, diff_out, image_scale, dst, out_norm, out_gradient),
                                source<T>(p, src, in_norm, gate), rows_of(p), p.out_channels, p.in_channels,
@@ -113,7 +116,7 @@ fw_status backward(const Launcher& launcher, const fw_fused_pointwise& p, fw_add
                    fw_address gate, fw_address diff_out, fw_address image_scale, fw_address dst, fw_address out_norm,
                    fw_address out_gradient, fw_address weights, fw_address addend, fw_address diff_src,
                    fw_address diff_weights, fw_address workspace) {
-  return with_dtype(p.dtype, [&](auto t) {
+  return with_product_type(launcher, p.dtype, [&](auto t) {
     using T = decltype(t);
     if constexpr (kGradientsInOnePass) {
       return product_gradients<T>(launcher, result_gradient<T>(p, diff_out, image_scale, dst, out_norm, out_gradient),

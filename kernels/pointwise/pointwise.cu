@@ -3,9 +3,9 @@
 // + residual, and its gradients. The kernels are product/product.h and product/weights_gradient.h; here their operands
 // are named. Bytes that must move: forward rows*(in+out), backward data rows*(in+out), backward weights rows*(in+out)
 // elements, and the weights once.
-#include "core/convert.h"
 #include "core/exec.h"
 #include "core/operations.h"
+#include "product/packed_weights.h"
 #include "product/product.h"
 #include "product/rows.h"
 #include "product/weights_gradient.h"
@@ -26,23 +26,18 @@ WeightsLayout backward_layout(const fw_pointwise& p, fw_address weights) {
 }
 
 int64_t pointwise_packed_bytes(const fw_pointwise& p) {
-  const int64_t bytes = product_weights_bytes(p.dtype, p.in_channels, p.out_channels);
-  return bytes > 0 ? bytes : p.in_channels * p.out_channels * int64_t(sizeof(float));
+  return packed_weights_bytes(p.dtype, p.in_channels, p.out_channels);
 }
 
 int64_t pointwise_workspace(const fw_pointwise& p) {
-  return product_workspace(GradientChunks(p.rows, p.out_channels, p.in_channels, p.dtype), p.out_channels,
-                           p.in_channels, p.dtype, {{p.in_channels, p.out_channels}, {p.out_channels, p.in_channels}});
+  return most_of_product_types(p.dtype, [&](auto t) {
+    return product_workspace<decltype(t)>(p.rows, p.out_channels, p.in_channels,
+                                          {{p.in_channels, p.out_channels}, {p.out_channels, p.in_channels}});
+  });
 }
 
-// A GPU's products of f32 load tiles from the weights as they are, so there packing is a copy.
 fw_status pointwise_pack(const Launcher& launcher, const fw_pointwise& p, fw_address weights, fw_address packed) {
-  if (product_weights_bytes(p.dtype, p.in_channels, p.out_channels) == 0) {
-    return convert(launcher, FW_F32, weights, FW_F32, packed, p.in_channels * p.out_channels);
-  }
-  return with_dtype(p.dtype, [&](auto t) {
-    return pack_weights<decltype(t)>(launcher, forward_layout(p, weights), p.in_channels, p.out_channels, packed);
-  });
+  return pack_for_ever(launcher, p.dtype, forward_layout(p, weights), p.in_channels, p.out_channels, packed);
 }
 
 // The product with everything but the weights' packing.
@@ -72,22 +67,23 @@ Rows<T> rows_of(fw_address src, fw_address raw, int64_t columns, int activation)
 fw_status pointwise_forward(const Launcher& launcher, const fw_pointwise& p, fw_address src, fw_address weights,
                             fw_address bias, fw_address residual, fw_address dst, fw_address raw,
                             fw_address workspace) {
-  return with_dtype(p.dtype, [&](auto t) {
+  return with_product_type(launcher, p.dtype, [&](auto t) {
     using T = decltype(t);
     const WeightsLayout layout = forward_layout(p, weights);
     if (p.packed == 0) {
       FW_TRY(pack_weights<T>(launcher, layout, p.in_channels, p.out_channels, workspace));
     }
     return rows_product<T>(launcher, rows_of<T>(src, 0, p.in_channels, FW_IDENTITY), layout,
-                           p.packed == 0 ? workspace : weights, p.rows, p.in_channels, p.out_channels, p.activation,
-                           bias, residual, dst, raw, p.residual_first != 0);
+                           p.packed == 0 ? workspace : packed_for<T>(weights, p.in_channels, p.out_channels), p.rows,
+                           p.in_channels, p.out_channels, p.activation, bias, residual, dst, raw,
+                           p.residual_first != 0);
   });
 }
 
 fw_status pointwise_backward_data(const Launcher& launcher, const fw_pointwise& p, fw_address diff_dst,
                                   fw_address weights, fw_address raw, fw_address addend, fw_address diff_src,
                                   fw_address workspace) {
-  return with_dtype(p.dtype, [&](auto t) {
+  return with_product_type(launcher, p.dtype, [&](auto t) {
     using T = decltype(t);
     const WeightsLayout layout = backward_layout(p, weights);
     FW_TRY(pack_weights<T>(launcher, layout, p.out_channels, p.in_channels, workspace));
@@ -99,7 +95,7 @@ fw_status pointwise_backward_data(const Launcher& launcher, const fw_pointwise& 
 fw_status pointwise_backward_weights(const Launcher& launcher, const fw_pointwise& p, fw_address src,
                                      fw_address diff_dst, fw_address raw, fw_address diff_weights, fw_address diff_bias,
                                      fw_address workspace) {
-  return with_dtype(p.dtype, [&](auto t) {
+  return with_product_type(launcher, p.dtype, [&](auto t) {
     using T = decltype(t);
     return weights_gradient<T>(launcher, rows_of<T>(diff_dst, raw, p.out_channels, p.activation),
                                rows_of<T>(src, 0, p.in_channels, FW_IDENTITY), p.rows, p.out_channels, p.in_channels,

@@ -12,23 +12,55 @@
 //   aligned                            whether rows are whole chunks on 16-byte boundaries
 #pragma once
 
+#include <algorithm>
+#include <type_traits>
+
 #include "core/access.h"
 #include "core/async_copy.h"
 #include "core/shared_tile.h"
 
 namespace fusewire::FW_EXEC {
 
-// Storage types whose products run on tensor cores. On a CPU none do.
+// Types whose products run on tensor cores. On a CPU none do.
 template <class T>
-constexpr bool kTensorCores = !kOneThread && sizeof(T) == 2;
+constexpr bool kTensorCores = !kOneThread && (sizeof(T) == 2 || std::is_same_v<T, tf32>);
 
-// Neighbouring elements that a thread handles at a time in products of T.
+// What cuts a product's work, of its type.
+struct ProductType {
+  bool tensor;
+  int bytes;  // of an element
+};
 template <class T>
-constexpr int kProductLanes = kOneThread        ? kLanes<T>
-                              : kTensorCores<T> ? 8
-                                                : 4;
+constexpr ProductType product_type = {kTensorCores<T>, int(sizeof(T))};
 
-// Whether rows of `columns` elements at these addresses (their bitwise or) start on boundaries of kProductLanes.
+// Calls f(T()) for the type that products of an fw_dtype have in this stream: its storage type, or tf32 where f32 is to
+// be multiplied so and the device has tensor cores for it.
+template <class F>
+fw_status with_product_type(const Launcher& launcher, int32_t dtype, F f) {
+  if constexpr (!kOneThread) {
+    if (launcher.tf32 && dtype == FW_F32 && compute_capability() >= 80) {
+      return f(tf32());
+    }
+  }
+  return with_dtype(dtype, f);
+}
+
+// The largest f(T()) of the types that products of an fw_dtype may have in a stream: workspaces serve all.
+template <class F>
+int64_t most_of_product_types(int32_t dtype, F f) {
+  int64_t most = 0;
+  with_dtype(dtype, [&](auto t) {
+    most = f(t);
+    return FW_OK;
+  });
+  if constexpr (!kOneThread) {
+    most = dtype == FW_F32 ? std::max<int64_t>(most, f(tf32())) : most;
+  }
+  return most;
+}
+
+// Whether rows of `columns` elements at these addresses (their bitwise or) start on boundaries of the 4 or 8 elements
+// that a thread handles at a time in products of T.
 template <class T>
 bool rows_aligned(int64_t columns, fw_address addresses) {
   return columns % (kTensorCores<T> ? 8 : 4) == 0 && addresses % 16 == 0;
@@ -101,7 +133,8 @@ struct OperandTile {
     if (operand.plain() || n <= 0) {
       return;
     }
-    // Half a chunk at a time: there are not registers for more beside a warp's sums.
+    // Half a chunk at a time: there are not registers for more beside a warp's sums, nor for constants that a compiler
+    // would keep from slice to slice if this were no loop.
     constexpr int N = kLanes / 2;
 #pragma unroll 1
     for (int half = 0; half < 2; half++) {

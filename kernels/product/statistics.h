@@ -16,8 +16,8 @@ namespace fusewire::FW_EXEC {
 struct StatisticsChunks {
   int64_t chunks, rows_per_chunk;
 
-  StatisticsChunks(int64_t rows, int64_t columns, int32_t dtype) {
-    if (!kOneThread && dtype != FW_F32) {
+  StatisticsChunks(int64_t rows, int64_t columns, ProductType type) {
+    if (type.tensor) {
       // Moments are 8 bytes per column beside a panel's 128: enough blocks for two waves on a large GPU come first.
       constexpr int64_t kRows = TensorPanel::kRows;
       constexpr int64_t kBlocks = 528;
@@ -176,7 +176,7 @@ fw_status product_with_statistics(const Launcher& launcher, const Left& left, co
                                   fw_address packed, int64_t rows, int64_t depth, int64_t columns, fw_address dst,
                                   const NormParameters& parameters, fw_address norm, fw_address moments) {
   using Kernel = StatisticsProductKernel<T, Left>;
-  const StatisticsChunks cut(rows, columns, dtype_of<T>);
+  const StatisticsChunks cut(rows, columns, product_type<T>);
   const Moments out{reinterpret_cast<float*>(moments), cut.chunks, columns};
   const typename Kernel::Params params{left,
                                        layout,

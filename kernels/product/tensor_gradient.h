@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A block's part of diff_weights = left^T * right (weights_gradient.h) on tensor cores: one tile of the result over a
 // chunk of rows. Slices of rows of both operands go through a ring of stages as in tensor_tiles.h, each operand's
-// prologue being applied in place; the rows are the depth, so both are transposed on their way to the fragments.
+// prologue being applied in place; the rows are the depth, so both are transposed on their way to the fragments, by
+// ldmatrix or, in f32, element by element.
 #pragma once
 
 #include "core/tile_mma.h"
@@ -26,7 +27,8 @@ struct GradientParams {
 struct TensorGradientTile {
   static constexpr int kRows = 128;
   static constexpr int kColumns = 128;
-  static constexpr int kSteps = 32;  // rows of a slice
+  // Rows of a slice: of 8 KB.
+  static constexpr int steps(int element_bytes) { return 64 / element_bytes; }
 };
 
 template <class T, class Left, class Right>
@@ -34,7 +36,7 @@ struct TensorWeightsGradient {
   using Params = GradientParams<Left, Right>;
   static constexpr int kRows = TensorGradientTile::kRows;
   static constexpr int kColumns = TensorGradientTile::kColumns;
-  static constexpr int kSteps = TensorGradientTile::kSteps;
+  static constexpr int kSteps = TensorGradientTile::steps(int(sizeof(T)));
   static constexpr int kThreads = 512;
   using Sums = MmaAccumulator<T, kRows, kColumns, kThreads>;
   using LeftTile = OperandTile<T, Left, kSteps, kRows, Sums::kThreads>;

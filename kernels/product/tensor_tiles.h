@@ -133,9 +133,9 @@ struct TensorTiles {
       }
       copy(slice + stages - 1);
       if (slice >= 0) {
-        sum.template multiply<false, false>(block, WeightsLeft{stage(slice)},
-                                            WeightsTile{stage(slice) + LeftTile::kStageElements}, rows, width,
-                                            (length(slice) + Sums::kDepth - 1) / Sums::kDepth);
+        sum.template multiply<false, false, true>(block, WeightsLeft{stage(slice)},
+                                                  WeightsTile{stage(slice) + LeftTile::kStageElements}, rows, width,
+                                                  (length(slice) + Sums::kDepth - 1) / Sums::kDepth);
       }
     }
   }

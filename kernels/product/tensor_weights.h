@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights for tensor cores: b (depth, columns) of WeightsLayout in the storage type, column by column with the depth
-// contiguous, the depth padded with 0 to whole slices and the columns to whole groups of 16. Packed once per call, or
-// once for ever by fw_pointwise_pack: in 16 bits they are half the bytes that every block of rows reads again.
+// Weights for tensor cores: b (depth, columns) of WeightsLayout in the storage type (f32 rounded to TF32), column by
+// column with the depth contiguous, the depth padded with 0 to whole slices and the columns to whole groups of 16.
+// Packed once per call, or once for ever by fw_pointwise_pack: in 16 bits they are half the bytes that every block of
+// rows reads again.
 #pragma once
 
 #include "core/shared_tile.h"
+#include "core/warp_matrix.h"
 #include "product/operand_tile.h"
 #include "product/weights.h"
 
@@ -59,21 +61,22 @@ struct TensorPackKernel {
       const int column = i / kSide;
       const int k = i % kSide;
       if (n0 + column < rows && k0 + k < ld) {
-        p.packed[(n0 + column) * ld + k0 + k] = from_float<T>(tile[column * kPitch + k]);
+        p.packed[(n0 + column) * ld + k0 + k] = product_operand<T>(tile[column * kPitch + k]);
       }
     }
   }
 };
 
-// Bytes of the weights as a product of storage type T takes them, 0 where it takes them as they are.
-inline int64_t product_weights_bytes(int32_t dtype, int64_t depth, int64_t columns) {
+// Bytes of the weights as a product of T takes them, 0 where it takes them as they are.
+template <class T>
+int64_t product_weights_bytes(int64_t depth, int64_t columns) {
   if (kOneThread) {
     return packed_elements(depth, columns) * int64_t(sizeof(float));
   }
-  return dtype == FW_F32 ? 0 : TensorWeights<uint16_t>::bytes(depth, columns);
+  return kTensorCores<T> ? TensorWeights<T>::bytes(depth, columns) : 0;
 }
 
-// Brings the weights to where and how the product of storage type T reads them; `packed` has product_weights_bytes.
+// Brings the weights to where and how the product of T reads them; `packed` has product_weights_bytes<T>.
 template <class T>
 fw_status pack_weights(const Launcher& launcher, const WeightsLayout& layout, int64_t depth, int64_t columns,
                        fw_address packed) {

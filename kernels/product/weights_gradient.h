@@ -156,9 +156,9 @@ struct GradientChunks {
   int64_t chunks, rows_per_chunk;
   int out_tiles, out_blocks;  // tiles of a block, blocks along `out`
 
-  GradientChunks(int64_t rows, int64_t out, int64_t in, int32_t dtype) {
+  GradientChunks(int64_t rows, int64_t out, int64_t in, ProductType type) {
     // With tensor cores a tile is four times as large and two blocks fill a multiprocessor.
-    const bool tensor = !kOneThread && dtype != FW_F32;
+    const bool tensor = type.tensor;
     const int64_t blocks = kOneThread ? 16 : tensor ? 264 : 528;
     constexpr int64_t kLeastRows = kOneThread ? 256 : 512;
     const int64_t tiles = ceil_div(out, tensor ? TensorGradientTile::kRows : Accumulator::kRows);
@@ -169,7 +169,7 @@ struct GradientChunks {
     const int64_t wanted = ceil_div(blocks, out_blocks * in_tiles);
     const int64_t most = ceil_div(rows, kLeastRows);
     const int64_t cut = wanted < most ? wanted : most;
-    const int64_t step = tensor ? TensorGradientTile::kSteps : kGradientRowStep;
+    const int64_t step = tensor ? TensorGradientTile::steps(type.bytes) : kGradientRowStep;
     chunks = cut > 1 ? cut : 1;
     rows_per_chunk = ceil_div(ceil_div(rows > 0 ? rows : 1, chunks), step) * step;
     chunks = rows > 0 ? ceil_div(rows, rows_per_chunk) : 1;
@@ -180,16 +180,16 @@ struct GradientChunks {
   }
 };
 
-// Bytes of workspace that serve the products of a convolution: weights of (depth, columns) as its products take them,
-// and the chunks of the weights' gradient.
+// Bytes of workspace that serve the products of a convolution in T: weights of (depth, columns) as its products take
+// them, and the chunks of the weights' gradient.
 struct PackedShape {
   int64_t depth, columns;
 };
-inline int64_t product_workspace(const GradientChunks& gradient, int64_t out, int64_t in, int32_t dtype,
-                                 std::initializer_list<PackedShape> packed) {
-  int64_t bytes = gradient.workspace_bytes(out, in);
+template <class T>
+int64_t product_workspace(int64_t rows, int64_t out, int64_t in, std::initializer_list<PackedShape> packed) {
+  int64_t bytes = GradientChunks(rows, out, in, product_type<T>).workspace_bytes(out, in);
   for (const PackedShape& shape : packed) {
-    bytes = std::max<int64_t>(bytes, product_weights_bytes(dtype, shape.depth, shape.columns));
+    bytes = std::max<int64_t>(bytes, product_weights_bytes<T>(shape.depth, shape.columns));
   }
   return (bytes + 255) / 256 * 256;
 }
@@ -205,7 +205,7 @@ template <class T, class Left, class Right>
 fw_status weights_gradient(const Launcher& launcher, const Left& left, const Right& right, int64_t rows, int64_t out,
                            int64_t in, fw_address diff_weights, fw_address diff_bias, fw_address workspace) {
   using Kernel = WeightsGradientKernel<T, Left, Right>;
-  const GradientChunks cut(rows, out, in, dtype_of<T>);
+  const GradientChunks cut(rows, out, in, product_type<T>);
   const bool direct = cut.chunks == 1;
   auto* partial = reinterpret_cast<float*>(direct ? diff_weights : workspace);
   float* bias = nullptr;

@@ -95,15 +95,15 @@ class ConvPackedTest : public DeviceTest {
                                                : activate(c.activation, raw[i]) + skip[i]);
       }
       const std::vector<float> got = packed(c, residual);
-      EXPECT_TRUE(rule_of_two(c.dtype, expected, got, rounds_operands(c.dtype) ? 3 : 2)) << residual;
+      EXPECT_TRUE(rule_of_two(judged(c.dtype), expected, got, rounds_operands(c.dtype) ? 3 : 2)) << residual;
       EXPECT_TRUE(same_bits(got, packed(c, residual, true))) << residual;
     }
   }
 };
-FUSEWIRE_ON_EVERY_DEVICE(ConvPackedTest);
+FUSEWIRE_ON_EVERY_DEVICE_AND_MATH(ConvPackedTest);
 
 TEST_P(ConvPackedTest, AddsTheResidual) {
-  for (const int32_t dtype : kAllDtypes) {
+  for (const int32_t dtype : dtypes()) {
     check(conv_of(dtype, FW_SILU, 5, 24, 40, 3, 1));
     check(conv_of(dtype, FW_RELU, 6, 16, 24, 3, 2));
     check(conv_of(dtype, FW_RELU, 5, 32, 20, 1, 1));  // a product of rows

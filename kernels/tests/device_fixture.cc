@@ -28,11 +28,29 @@ std::vector<DeviceCase> device_cases() {
   return cases;
 }
 
+std::vector<DeviceCase> product_cases() {
+  std::vector<DeviceCase> cases = device_cases();
+  for (DeviceCase c : device_cases()) {
+    fw_device_info info = {};
+    if (fw_device_info_get(c.device, &info) != FW_OK) {
+      throw std::runtime_error(fw_last_error());
+    }
+    const bool cuda = c.kind == FW_CUDA && info.compute_capability >= 80;
+    if (cuda || (c.kind == FW_CHECKED && c.order > 1)) {
+      c.name += "_tf32";
+      c.tf32 = true;
+      cases.push_back(c);
+    }
+  }
+  return cases;
+}
+
 void DeviceTest::SetUp() {
   int64_t bytes = 0;
   ASSERT_FW_OK(fw_memory_live(device(), &bytes, &live_before_));
   ASSERT_FW_OK(fw_stream_create(device(), &stream_));
   ASSERT_FW_OK(fw_stream_set_order(stream_, GetParam().order));
+  ASSERT_FW_OK(fw_stream_set_math(stream_, tf32() ? FW_MATH_TF32 : FW_MATH_F32));
 }
 
 void DeviceTest::TearDown() {

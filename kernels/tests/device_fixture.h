@@ -27,11 +27,14 @@ struct DeviceCase {
   int32_t kind;    // fw_device_kind
   uint64_t order;  // of a block's threads, on the checked device
   std::string name;
+  bool tf32 = false;  // products of f32 are TF32's
 };
 inline std::ostream& operator<<(std::ostream& out, const DeviceCase& c) { return out << c.name; }
 
 // All of them, the CPU first.
 std::vector<DeviceCase> device_cases();
+// Those, and once more those with tensor cores, set to TF32.
+std::vector<DeviceCase> product_cases();
 
 class DeviceTest : public ::testing::TestWithParam<DeviceCase> {
  protected:
@@ -47,13 +50,21 @@ class DeviceTest : public ::testing::TestWithParam<DeviceCase> {
   // type does not hold, they are rounded to it, as in every framework; the sums are f32 all the same. Other devices
   // multiply in f32.
   bool rounds_operands(int32_t dtype) const {
-    return dtype != FW_F32 && (GetParam().kind == FW_CHECKED || GetParam().kind == FW_CUDA);
+    return (dtype != FW_F32 || tf32()) && (GetParam().kind == FW_CHECKED || GetParam().kind == FW_CUDA);
+  }
+  bool tf32() const { return GetParam().tf32; }
+  // The type whose rounding results in `dtype` are judged by: TF32 has as many significant bits as f16.
+  int32_t judged(int32_t dtype) const { return dtype == FW_F32 && tf32() ? FW_F16 : dtype; }
+  // The storage types to go through, for products.
+  std::vector<int32_t> dtypes() const {
+    return tf32() ? std::vector<int32_t>{FW_F32} : std::vector<int32_t>{FW_F32, FW_BF16, FW_F16};
   }
   // rule_of_two() for sums of products of two operands, kept in f32, that come from tensors of type `dtype`. Where both
   // are rounded their independent errors make sqrt(2) times that of rounding once.
   ::testing::AssertionResult sums_of_products(int32_t dtype, const std::vector<double>& expected,
                                               const std::vector<float>& got) const {
-    return rounds_operands(dtype) ? rule_of_two(dtype, expected, got, 1.5) : rule_of_two(FW_F32, expected, got, 3);
+    return rounds_operands(dtype) ? rule_of_two(judged(dtype), expected, got, 1.5)
+                                  : rule_of_two(FW_F32, expected, got, 3);
   }
 
   Buffer buffer(int32_t dtype, int64_t count) const { return Buffer(stream_, dtype, count); }
@@ -75,6 +86,12 @@ inline const char* dtype_name(int32_t dtype) { return dtype == FW_F32 ? "f32" : 
 #define FUSEWIRE_ON_EVERY_DEVICE(Suite)                                 \
   INSTANTIATE_TEST_SUITE_P(                                             \
       On, Suite, ::testing::ValuesIn(::fusewire::test::device_cases()), \
+      [](const ::testing::TestParamInfo<::fusewire::test::DeviceCase>& info) { return info.param.name; })
+
+// For what multiplies matrices.
+#define FUSEWIRE_ON_EVERY_DEVICE_AND_MATH(Suite)                         \
+  INSTANTIATE_TEST_SUITE_P(                                              \
+      On, Suite, ::testing::ValuesIn(::fusewire::test::product_cases()), \
       [](const ::testing::TestParamInfo<::fusewire::test::DeviceCase>& info) { return info.param.name; })
 
 #define ASSERT_FW_OK(call) ASSERT_EQ(FW_OK, (call)) << fw_last_error()

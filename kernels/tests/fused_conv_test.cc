@@ -195,8 +195,8 @@ class FusedConvTest : public DeviceTest {
     const Results got = run(c, with, misalignment);
     const Reference expected = reference(c, i, with);
     // A plain implementation rounds both operands as well as the result.
-    EXPECT_TRUE(rule_of_two(c.dtype, expected.dst, got.dst, rounds_operands(c.dtype) ? 3 : 2)) << "dst";
-    EXPECT_TRUE(rule_of_two(c.dtype, expected.diff_src, got.diff_src, 3)) << "diff_src";
+    EXPECT_TRUE(rule_of_two(judged(c.dtype), expected.dst, got.dst, rounds_operands(c.dtype) ? 3 : 2)) << "dst";
+    EXPECT_TRUE(rule_of_two(judged(c.dtype), expected.diff_src, got.diff_src, 3)) << "diff_src";
     EXPECT_TRUE(sums_of_products(c.dtype, expected.diff_weights, got.diff_weights)) << "diff_weights";
     check_statistics(c, i, got);
   }
@@ -226,10 +226,10 @@ class FusedConvTest : public DeviceTest {
   }
 };
 
-FUSEWIRE_ON_EVERY_DEVICE(FusedConvTest);
+FUSEWIRE_ON_EVERY_DEVICE_AND_MATH(FusedConvTest);
 
 TEST_P(FusedConvTest, AgreesWithFloat64) {
-  for (const int32_t dtype : kAllDtypes) {
+  for (const int32_t dtype : dtypes()) {
     check(problem(dtype, 2, 9, 3, 32, 3, 2), 0);                 // a stem
     check(problem(dtype, 2, 5, 24, 40, 3, 1, FW_SILU), kNorm);   // fused MBConv
     check(problem(dtype, 2, 6, 16, 24, 3, 2), kNorm | kScale);   // strided
@@ -268,7 +268,7 @@ TEST_P(FusedConvTest, MisalignedAddresses) {
 }
 
 TEST_P(FusedConvTest, PlainInputIsTheUnfusedConvolution) {
-  for (const int32_t dtype : kAllDtypes) {
+  for (const int32_t dtype : dtypes()) {
     fw_conv c = problem(dtype, 2, 9, 3, 32, 3, 2, FW_SILU);
     const Inputs i = inputs(c);
     const Results got = run(c, 0);

@@ -175,10 +175,10 @@ class FusedPointwiseTest : public DeviceTest {
     for (int64_t k = 0; c.addend && k < rows * c.in; k++) {
       diff_src[at(k)] += i.addend[at(k)];
     }
-    EXPECT_TRUE(rule_of_two(c.dtype, dst, got.dst)) << "dst";
-    EXPECT_TRUE(rule_of_two(c.dtype, diff_src, got.diff_src, 3)) << "diff_src";
+    EXPECT_TRUE(rule_of_two(judged(c.dtype), dst, got.dst)) << "dst";
+    EXPECT_TRUE(rule_of_two(judged(c.dtype), diff_src, got.diff_src, 3)) << "diff_src";
     EXPECT_TRUE(sums_of_products(c.dtype, diff_weights, got.diff_weights)) << "diff_weights";
-    EXPECT_TRUE(rule_of_two(c.dtype, diff_src, got.both_diff_src, 3)) << "diff_src of both";
+    EXPECT_TRUE(rule_of_two(judged(c.dtype), diff_src, got.both_diff_src, 3)) << "diff_src of both";
     EXPECT_TRUE(sums_of_products(c.dtype, diff_weights, got.both_diff_weights)) << "diff_weights of both";
     check_norm(c, i, got);
   }
@@ -211,14 +211,16 @@ class FusedPointwiseTest : public DeviceTest {
   }
 };
 
-FUSEWIRE_ON_EVERY_DEVICE(FusedPointwiseTest);
+FUSEWIRE_ON_EVERY_DEVICE_AND_MATH(FusedPointwiseTest);
 
 TEST_P(FusedPointwiseTest, AgreesWithFloat64) {
-  for (const int32_t dtype : kAllDtypes) {
+  for (const int32_t dtype : dtypes()) {
     check({2, 49, 24, 40, dtype});
     check({3, 25, 96, 17, dtype});
   }
-  check({1, 2, 1, 1});
+  if (!tf32()) {  // the rounding of two values is too few to judge two roundings by
+    check({1, 2, 1, 1});
+  }
   check({5, 1, 33, 65});
   check({2, 61, 20, 132});
   if (!slow()) {

@@ -182,8 +182,9 @@ class GatedPointwiseTest : public DeviceTest {
           const double gate = c.gate ? double(d.gate[size_t(row / c.pixels * c.in + i)]) : 1;
           const double gated = double(d.src[size_t(row * c.in + i)]) * gate;
           const double weight = double(d.weights[size_t(k * c.in + i)]);
-          sum +=
-              dtype == FW_F32 ? gated * weight : double(rounded_to(dtype, gated)) * double(rounded_to(dtype, weight));
+          sum += dtype == FW_F32 && !tf32()
+                     ? gated * weight
+                     : double(rounded_to(judged(dtype), gated)) * double(rounded_to(judged(dtype), weight));
         }
         const auto at = size_t(row * c.out + k);
         dst[at] = activate(c.activation, sum) + (c.residual ? double(d.residual[at]) : 0);
@@ -225,11 +226,11 @@ class GatedPointwiseTest : public DeviceTest {
     if (c.integers) {
       EXPECT_TRUE(exactly_equal(reference(c, d), run(c, d), true));
     } else {
-      EXPECT_TRUE(rule_of_two(c.dtype, reference(c, d), run(c, d)));
+      EXPECT_TRUE(rule_of_two(judged(c.dtype), reference(c, d), run(c, d)));
     }
   }
 };
-FUSEWIRE_ON_EVERY_DEVICE(GatedPointwiseTest);
+FUSEWIRE_ON_EVERY_DEVICE_AND_MATH(GatedPointwiseTest);
 
 TEST_P(GatedPointwiseTest, IntegersAreExactWithAnythingAbsent) {
   std::vector<Product> shapes = {{1, 1, 1, 1}, {3, 6, 20, 7}, {2, 49, 33, 65}, {3, 30, 96, 24}};
@@ -250,7 +251,7 @@ TEST_P(GatedPointwiseTest, IntegersAreExactWithAnythingAbsent) {
 }
 
 TEST_P(GatedPointwiseTest, RealsInEveryTypeAndActivation) {
-  for (const int32_t dtype : kAllDtypes) {
+  for (const int32_t dtype : dtypes()) {
     for (const int32_t activation : {FW_IDENTITY, FW_SILU, FW_RELU, FW_RELU6}) {
       for (const bool residual : {false, true}) {
         Product c = {3, 25, 72, 40};

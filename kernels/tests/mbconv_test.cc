@@ -166,11 +166,12 @@ class MbconvTest : public DeviceTest {
     const Data d = data(b);
     const Result got = run(b, d);
     const Doubles expected = reference(b, d);
-    EXPECT_TRUE(b.integers ? exactly_equal(expected, got.dst, true) : rule_of_two(b.dtype, expected, got.dst)) << "dst";
+    EXPECT_TRUE(b.integers ? exactly_equal(expected, got.dst, true) : rule_of_two(judged(b.dtype), expected, got.dst))
+        << "dst";
     expect_sums(b, got);
   }
 };
-FUSEWIRE_ON_EVERY_DEVICE(MbconvTest);
+FUSEWIRE_ON_EVERY_DEVICE_AND_MATH(MbconvTest);
 
 // Channels beside a vector's and a tile's multiple, images that no tile fits; each alone and expanded from few
 // channels.
@@ -202,7 +203,7 @@ TEST_P(MbconvTest, IntegersAreExactForEveryKernelAndStride) {
 
 TEST_P(MbconvTest, RealsInEveryTypeAndActivation) {
   uint64_t seed = 1;
-  for (const int32_t dtype : kAllDtypes) {
+  for (const int32_t dtype : dtypes()) {
     for (const int32_t activation : {FW_IDENTITY, FW_SILU, FW_RELU, FW_RELU6}) {
       Block b;
       const int64_t kernel = seed % 2 == 0 ? 3 : 5;
@@ -225,7 +226,7 @@ TEST_P(MbconvTest, LargeImages) {
   if (slow()) {
     return;
   }
-  for (const int32_t dtype : kAllDtypes) {
+  for (const int32_t dtype : dtypes()) {
     for (const auto& [side, channels, kernel, stride, from] :
          {std::array<int64_t, 5>{112, 96, 3, 2, 16}, {56, 144, 5, 2, 24}, {14, 672, 5, 1, 112}, {7, 1152, 3, 1, 192}}) {
       Block b;
@@ -262,7 +263,7 @@ TEST_P(MbconvTest, AnyKernelWithoutExpansion) {
        {DepthwiseCase{2, 9, 8, 20, 4, 4, 1, 1, 1, 1, 1, 2, 2, 1}, DepthwiseCase{1, 12, 9, 33, 3, 5, 3, 2, 1, 1},
         DepthwiseCase{3, 11, 12, 16, 3, 3, 1, 1, 2, 2, 2, 2, 2, 2}, DepthwiseCase{1, 5, 31, 64, 1, 1},
         DepthwiseCase{1, slow() ? 9 : 60, slow() ? 9 : 60, 17, 9, 9, 1, 1, 1, 1, 4, 4, 4, 4}}) {
-    for (const int32_t dtype : kAllDtypes) {
+    for (const int32_t dtype : dtypes()) {
       Block b;
       b.shape = shape;
       b.dtype = dtype;

@@ -164,7 +164,7 @@ class PointwiseTest : public DeviceTest {
     }
   }
 };
-FUSEWIRE_ON_EVERY_DEVICE(PointwiseTest);
+FUSEWIRE_ON_EVERY_DEVICE_AND_MATH(PointwiseTest);
 
 // Around the tile sizes of every execution (48, 64 and 128 rows; 8 to 128 columns; 16, 32 and 2048 deep), and
 // EfficientNet's.
@@ -173,7 +173,7 @@ const Shape kShapes[] = {{1, 1, 1},    {2, 3, 5},     {7, 8, 16},    {47, 16, 15
                          {17, 32, 16}, {128, 8, 128}, {129, 64, 40}, {33, 136, 8},  {130, 128, 136}};
 
 TEST_P(PointwiseTest, IntegersAreExactAtEveryTileEdge) {
-  for (const int32_t dtype : kAllDtypes) {
+  for (const int32_t dtype : dtypes()) {
     for (const Shape& shape : kShapes) {
       Case c;
       c.dtype = dtype;
@@ -186,7 +186,7 @@ TEST_P(PointwiseTest, IntegersAreExactAtEveryTileEdge) {
 }
 
 TEST_P(PointwiseTest, DeepProductsAndManyRowsAreExact) {
-  for (const int32_t dtype : kAllDtypes) {
+  for (const int32_t dtype : dtypes()) {
     Case c;
     c.dtype = dtype;
     c.shape = {5, 2051, 9};
@@ -197,7 +197,7 @@ TEST_P(PointwiseTest, DeepProductsAndManyRowsAreExact) {
 }
 
 TEST_P(PointwiseTest, MisalignedTensorsAreExact) {
-  for (const int32_t dtype : kAllDtypes) {
+  for (const int32_t dtype : dtypes()) {
     for (const int64_t misalignment : {1, 3}) {
       Case c;
       c.dtype = dtype;
@@ -208,17 +208,17 @@ TEST_P(PointwiseTest, MisalignedTensorsAreExact) {
   }
 }
 
-// A GPU of compute capability 7.5 has shared memory for two stages of what takes five elsewhere. (Other devices do not
-// ask for the variable.)
+// A GPU of compute capability 7.5 has shared memory for two stages of what takes five elsewhere, and no TF32. (Other
+// devices do not ask for the variable.)
 TEST_P(PointwiseTest, LessSharedMemoryGivesTheSameBits) {
-  for (const int32_t dtype : kAllDtypes) {
+  for (const int32_t dtype : dtypes()) {
     Case c;
     c.dtype = dtype;
     c.shape = {140, 104, 72};
     c.activation = FW_SILU;  // two tensors make an operand
     c.integers = false;
     const Results usual = run(c);
-    ASSERT_EQ(0, setenv("FUSEWIRE_CHECKED_SM", "75", 1));
+    ASSERT_EQ(0, setenv("FUSEWIRE_CHECKED_SM", tf32() ? "80" : "75", 1));
     const Results little = run(c);
     ASSERT_EQ(0, unsetenv("FUSEWIRE_CHECKED_SM"));
     EXPECT_TRUE(same_bits(usual.dst, little.dst));
@@ -229,7 +229,7 @@ TEST_P(PointwiseTest, LessSharedMemoryGivesTheSameBits) {
 
 TEST_P(PointwiseTest, PackedWeightsGiveTheSameBits) {
   for (const Shape& shape : {Shape{50, 24, 40}, Shape{49, 33, 97}}) {
-    for (const int32_t dtype : kAllDtypes) {
+    for (const int32_t dtype : dtypes()) {
       Case c;
       c.dtype = dtype;
       c.shape = shape;
@@ -252,7 +252,7 @@ TEST_P(PointwiseTest, RandomShapesAreExact) {
 }
 
 TEST_P(PointwiseTest, RealsInEveryTypeAndActivation) {
-  for (const int32_t dtype : kAllDtypes) {
+  for (const int32_t dtype : dtypes()) {
     for (const int32_t activation : {FW_IDENTITY, FW_SILU, FW_RELU, FW_RELU6}) {
       Case c;
       c.shape = {130, 72, 50};
@@ -262,9 +262,9 @@ TEST_P(PointwiseTest, RealsInEveryTypeAndActivation) {
       SCOPED_TRACE(::testing::Message() << dtype_name(dtype) << ", activation " << activation);
       const Results got = run(c);
       const Expected want = reference(c, got.raw);
-      EXPECT_TRUE(rule_of_two(dtype, want.dst, got.dst)) << "dst";
-      EXPECT_TRUE(rule_of_two(dtype, want.raw, got.raw)) << "raw";
-      EXPECT_TRUE(rule_of_two(dtype, want.diff_src, got.diff_src, 3)) << "diff_src";
+      EXPECT_TRUE(rule_of_two(judged(dtype), want.dst, got.dst)) << "dst";
+      EXPECT_TRUE(rule_of_two(judged(dtype), want.raw, got.raw)) << "raw";
+      EXPECT_TRUE(rule_of_two(judged(dtype), want.diff_src, got.diff_src, 3)) << "diff_src";
       // Without an activation to go back through, the operands are tensors as they are: nothing is rounded.
       const int32_t made = activation == FW_IDENTITY ? FW_F32 : dtype;
       EXPECT_TRUE(sums_of_products(made, want.diff_weights, got.diff_weights)) << "diff_weights";

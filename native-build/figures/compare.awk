@@ -2,7 +2,7 @@
 # Compares the figures of GPU kernels that gpu_figures printed with recorded ones:
 #   awk -v again="how to record them" -f compare.awk RECORDED MEASURED
 # Fails where a kernel got worse, is not recorded, or breaks a rule that needs no record: no local memory (spilled
-# registers, arrays that found none), and tensor-core instructions in every product of bf16 or f16. RECORDED may be /dev/null: then only the rules count. Columns: see gpu_figures.cc.
+# registers, arrays that found none), and tensor-core instructions in every product of bf16, f16 or TF32. RECORDED may be /dev/null: then only the rules count. Columns: see gpu_figures.cc.
 
 function worse(text) {
   print "figures: WORSE " $1 " " $NF ": " text
@@ -18,9 +18,9 @@ function hold(what, was, is, sign) {
 # Percent of the accesses to global memory that move 16 bytes, to a tenth; all of them where there are none.
 function share(wide, accesses) { return accesses == 0 ? 100 : int(1000 * wide / accesses) / 10 }
 
-# Kernels that are matrix products of bf16 or f16 (product/, core/tile_mma.h): those that tensor cores are for.
+# Kernels that are matrix products of bf16, f16 or TF32 (product/, core/tile_mma.h): those that tensor cores are for.
 function is_product(kernel) {
-  return kernel ~ /^(StatisticsProduct|Product|WeightsGradient|ExpandedDepthwise)Kernel</ && kernel ~ /f16/
+  return kernel ~ /^(StatisticsProduct|Product|WeightsGradient|ExpandedDepthwise)Kernel</ && kernel ~ /f16|tf32/
 }
 
 /^#/ || NF == 0 { next }
@@ -43,7 +43,7 @@ FILENAME == ARGV[1] {
     if ($11 > 0) on_tensor[$1]++
   }
 
-  if (is_product($12) && $11 == 0) worse("a product of bf16 or f16 without tensor-core instructions")
+  if (is_product($12) && $11 == 0) worse("a product of bf16, f16 or TF32 without tensor-core instructions")
   if ($5 > 0) worse("a stack of " $5 " bytes in local memory")
   if ($6 > 0) worse($6 " loads and stores of local memory: spilled registers, or an array that found none")
   if (!(($1, $12) in recorded)) {
@@ -71,7 +71,7 @@ END {
   for (arch in count) {
     printf "figures: %s: %d kernels, at most %d registers; occupancy at least %d %%, under 25 %% in %d; ", arch,
       count[arch], most_registers[arch], least[arch], low[arch]
-    printf "%.1f %% of global accesses have 128 bits; tensor cores in %d of %d products of bf16 or f16\n",
+    printf "%.1f %% of global accesses have 128 bits; tensor cores in %d of %d products of bf16, f16 or TF32\n",
       share(wide[arch], accesses[arch]), on_tensor[arch], products[arch]
   }
   if (kernels == 0) {

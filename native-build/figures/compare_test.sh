@@ -36,7 +36,7 @@ expect() { # passes|refused, what is expected to be said, sed script, recorded f
 }
 
 expect passes "figures: sm_80: 2 kernels, at most 90 registers" ""
-expect passes "tensor cores in 1 of 1 products of bf16 or f16" ""
+expect passes "tensor cores in 1 of 1 products of bf16, f16 or TF32" ""
 expect refused "WORSE sm_80 MeanPoolKernel<bf16,8>: registers 41, was 40" "s/256 40/256 41/"
 expect refused "WORSE sm_80 MeanPoolKernel<bf16,8>: bytes of static shared memory 1024, was 512" "s/ 512 / 1024 /"
 expect refused "a stack of 16 bytes in local memory" "s/ 512 0 0 / 512 16 0 /"
@@ -44,7 +44,10 @@ expect refused "3 loads and stores of local memory" "s/ 512 0 0 / 512 0 3 /"
 expect refused "percent occupancy 62, was 75" "s/ 6 75 / 5 62 /"
 expect refused "percent of accesses with 128 bits 25, was 30" "s/ 6 20 0/ 5 20 0/"
 expect refused "percent of accesses with 128 bits 28.5, was 30" "s/ 6 20 0/ 6 21 0/"
-expect refused "ProductKernel<bf16,Rows<bf16>>: a product of bf16 or f16 without tensor-core instructions" "s/ 90 4 / 90 0 /"
+expect refused "ProductKernel<bf16,Rows<bf16>>: a product of bf16, f16 or TF32 without tensor-core instructions" \
+  "s/ 90 4 / 90 0 /"
+expect refused "ProductKernel<tf32,Rows<tf32>>: a product of bf16, f16 or TF32 without tensor-core instructions" \
+  "s/f32/tf32/g"
 expect refused "WORSE sm_80 SumKernel<bf16,8>: is not recorded" "s/MeanPoolKernel/SumKernel/"
 expect refused "no kernel was measured" "d"
 expect passes "better: sm_80 MeanPoolKernel<bf16,8>: registers 38 (was 40), percent occupancy 87 (was 75)" \

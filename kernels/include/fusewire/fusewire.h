@@ -74,6 +74,9 @@ typedef enum fw_sample_mode {
 /** SGD with momentum; TensorFlow's RMSProp (epsilon inside the root, learning rate in the momentum buffer); AdamW. */
 typedef enum fw_optimizer_kind { FW_SGD = 0, FW_RMSPROP = 1, FW_ADAMW = 2 } fw_optimizer_kind;
 
+/** How products of f32 tensors are made. TF32: tensor cores, from operands rounded to 11 significant bits. */
+typedef enum fw_math { FW_MATH_F32 = 0, FW_MATH_TF32 = 1 } fw_math;
+
 typedef enum fw_device_kind {
   FW_CPU = 0,
   FW_CUDA = 1,
@@ -147,6 +150,17 @@ FW_API fw_status fw_stream_set_threads(fw_stream stream, int32_t threads);
 /** Checked streams: the order in which a block's threads run: 0 ascending, 1 descending, else a seed. Ignored
  * elsewhere. */
 FW_API fw_status fw_stream_set_order(fw_stream stream, uint64_t order);
+/**
+ * Whether later operations of the stream may make products of f32 tensors (pointwise and dense convolutions, their
+ * gradients, and operations with one of these inside) on tensor cores as TF32: an ::fw_math, FW_MATH_F32 at first.
+ *
+ * With FW_MATH_TF32 both factors of a product are rounded to 10 bits of mantissa, halves away from zero; tensors and
+ * sums stay f32. So a sum of products a*b is off by at most (2^-10 + 2^-22) times the sum of |a*b|, besides f32's own
+ * rounding, where no factor is subnormal; a factor over (2 - 2^-11) * 2^127 becomes infinite. It takes a GPU of compute
+ * capability 8.0 or later, or the checked device standing for one. Everywhere else the setting is kept and products are
+ * f32's. Workspaces and packed weights serve both. A graph keeps what was set when it was captured.
+ */
+FW_API fw_status fw_stream_set_math(fw_stream stream, int32_t math);
 FW_API fw_status fw_stream_device(fw_stream stream, int32_t* device);
 
 FW_API fw_status fw_event_create(int32_t device, fw_event* event);
@@ -298,7 +312,7 @@ typedef struct fw_pointwise {
 FW_API fw_status fw_pointwise_workspace(fw_stream stream, const fw_pointwise* problem, int64_t* bytes);
 /**
  * Bytes of packed weights, for forward with constant weights. The layout is the device's own and that of products of
- * problem->dtype: weights are packed for the dtype that they will be multiplied in.
+ * problem->dtype: weights are packed for the dtype that they will be multiplied in, f32 for either ::fw_math.
  */
 FW_API fw_status fw_pointwise_packed_bytes(fw_stream stream, const fw_pointwise* problem, int64_t* bytes);
 /** Packs weights (out_channels, in_channels) once for many forward calls with problem->packed = 1. */

@@ -11,14 +11,15 @@ namespace fusewire::FW_EXEC {
 
 namespace {
 
-// One warp multiplies fragments that are given register by register: a[lane*4 + i], b[lane*2 + i], c[lane*4 + i].
+// One warp multiplies fragments that are given register by register: a[lane*4 + i], b[lane*2 + i], c[lane*4 + i]. Those
+// of 32 bits are rounded first.
 template <class T>
 struct MultiplyKernel {
   struct Params {
     const uint32_t* a;
     const uint32_t* b;
     float* c;
-    bool shuffled;  // as GPUs without a tensor core for T do it
+    bool shuffled;  // as GPUs without a tensor core for T do it; 16-bit T
   };
   static constexpr int kThreads = 32;
 
@@ -29,7 +30,13 @@ struct MultiplyKernel {
     std::memcpy(&a, p.a + block.thread * 4, sizeof(a));
     std::memcpy(&b, p.b + block.thread * 2, sizeof(b));
     std::memcpy(&c, p.c + block.thread * 4, sizeof(c));
-    p.shuffled ? multiply_shuffled<T>(block, a, b, c) : mma<T>(block, a, b, c);
+    round_operands<T>(a.r);
+    round_operands<T>(b.r);
+    if constexpr (sizeof(T) == 2) {
+      p.shuffled ? multiply_shuffled<T>(block, a, b, c) : mma<T>(block, a, b, c);
+    } else {
+      mma<T>(block, a, b, c);
+    }
     std::memcpy(p.c + block.thread * 4, &c, sizeof(c));
   }
 };
@@ -136,10 +143,8 @@ fw_status run_tile_of(uint64_t order, const void* a, const void* b, float* c, in
 
 template <class T, int kRows, int kColumns, int kBlockThreads>
 fw_status run_tile_of(uint64_t order, bool depth_rows, const void* a, const void* b, float* c, int rows, int columns) {
-  if constexpr (sizeof(T) == 2) {
-    if (depth_rows) {
-      return run_tile_of<T, kRows, kColumns, kBlockThreads, true, true>(order, a, b, c, rows, columns);
-    }
+  if (depth_rows) {
+    return run_tile_of<T, kRows, kColumns, kBlockThreads, true, true>(order, a, b, c, rows, columns);
   }
   return run_tile_of<T, kRows, kColumns, kBlockThreads, false, false>(order, a, b, c, rows, columns);
 }
@@ -190,6 +195,24 @@ int bank_conflicts(int row_bytes, int row, int chunk) {
     }
   }
   return most;
+}
+// The same for what a warp loads element by element of a tile of f32: of 8 columns from `column` on, in 4 rows. Rows of
+// 256 or 512 bytes.
+int word_conflicts(int row_bytes, int row, int column) {
+  int uses[32] = {};
+  int most = 0;
+  for (int lane = 0; lane < 32; lane++) {
+    const int r = row + lane % 4;
+    const int c = column + lane / 4;
+    const int place =
+        row_bytes == 256 ? SharedTile<float, 64>::place(r, c / 4) : SharedTile<float, 128>::place(r, c / 4);
+    const int count = ++uses[(place * 4 + c % 4) % 32];
+    most = count > most ? count : most;
+  }
+  return most;
+}
+int word_place(int row_bytes, int row, int chunk) {
+  return row_bytes == 256 ? SharedTile<float, 64>::place(row, chunk) : SharedTile<float, 128>::place(row, chunk);
 }
 int tile_place(int row_bytes, int row, int chunk) {
   return row_bytes == 64    ? SharedTile<uint16_t, 32>::place(row, chunk)

@@ -31,6 +31,13 @@ final class DeviceChoice {
   private String dtype;
 
   @Option(
+      names = "--allow-tf32",
+      description = {
+        "Products of f32 on a GPU's tensor cores, as TF32, ours and those of --peer pytorch."
+      })
+  private boolean allowTf32;
+
+  @Option(
       names = "--clock",
       paramLabel = "NAME",
       description = {
@@ -66,6 +73,18 @@ final class DeviceChoice {
                             .map(type -> type.name().toLowerCase(Locale.ROOT))
                             .collect(Collectors.joining(", "))
                         + " fit"));
+  }
+
+  /** The same stream, with TF32 allowed if that was asked for. */
+  Stream set(Stream stream) {
+    return stream.allowTf32(allowTf32);
+  }
+
+  /** What products on a stream are made in, for a case's name. */
+  static String typeName(Stream stream, DType dtype) {
+    return dtype == DType.F32 && stream.tf32Allowed()
+        ? "tf32"
+        : dtype.name().toLowerCase(Locale.ROOT);
   }
 
   private void checkClock(CommandSpec command) {

@@ -85,7 +85,7 @@ final class ModelCommand implements Callable<Integer> {
     List<Measurement> measurements = new ArrayList<>();
     List<Report.Entry> more = new ArrayList<>();
     Map<String, String> facts = settings.facts(spec, settings.rounds(device, GPU_ROUNDS), device);
-    try (Stream stream = settings.open(device)) {
+    try (Stream stream = where.set(settings.open(device))) {
       if (libtorch || onnx) {
         inThisProcess(stream, libtorch, onnx, measurements);
       }

@@ -88,7 +88,7 @@ final class NetworkCases {
   private String name(String what, int batch) {
     return "%s@%d/%s/batch%d/%s"
         .formatted(
-            net.name(), net.resolution(), what, batch, dtype.name().toLowerCase(Locale.ROOT));
+            net.name(), net.resolution(), what, batch, DeviceChoice.typeName(stream, dtype));
   }
 
   /** Forward, loss, backward, and SGD with momentum. */
@@ -249,6 +249,7 @@ final class NetworkCases {
     fields.put("resolution", net.resolution());
     fields.put("classes", net.classes());
     fields.put("batch", batch);
+    fields.put("allow_tf32", stream.tf32Allowed());
     fields.put("learning_rate", LEARNING_RATE);
     fields.put("momentum", MOMENTUM);
     return fields;

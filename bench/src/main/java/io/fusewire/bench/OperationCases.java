@@ -78,6 +78,11 @@ final class OperationCases {
     };
   }
 
+  private double worstError() {
+    // TF32 has as many significant bits as f16.
+    return worstError(conditions.stream().tf32Allowed() ? DType.F16 : conditions.dtype());
+  }
+
   /** A case's name. */
   private String name(Problem problem, Operation operation) {
     return "%s/%s/batch%d/%s%s"
@@ -85,7 +90,7 @@ final class OperationCases {
             problem.name(),
             operation.label(),
             batch,
-            conditions.dtype().name().toLowerCase(Locale.ROOT),
+            DeviceChoice.typeName(conditions.stream(), conditions.dtype()),
             conditions.spread() == 0 ? "/warm" : "");
   }
 
@@ -102,7 +107,7 @@ final class OperationCases {
         return null;
       }
       Difference difference = difference(match, problem, operation);
-      if (difference != null && !(difference.relative() < worstError(conditions.dtype()))) {
+      if (difference != null && !(difference.relative() < worstError())) {
         throw new DifferentResults(
             name
                 + ": the contenders do not compute the same, relative error "

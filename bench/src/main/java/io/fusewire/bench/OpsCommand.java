@@ -132,7 +132,7 @@ final class OpsCommand implements Callable<Integer> {
     }
     Rounds rounds = settings.shortRounds(device, GPU_ROUNDS);
     List<Report.Entry> entries = new ArrayList<>();
-    try (Stream stream = settings.open(device);
+    try (Stream stream = where.set(settings.open(device));
         Clock clock = where.open(stream, true);
         PyTorchChild child = PyTorchChild.of(beside, device, settings.threads(), err)) {
       Limits limits = Limits.measure(stream, dtype, clock, libtorch);

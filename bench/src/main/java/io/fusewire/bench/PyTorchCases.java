@@ -65,6 +65,7 @@ final class PyTorchCases {
     if (operation == Operation.INFERENCE_EXPANDED) {
       fields.put("expand_from", ProblemFile.expandedFrom(problem));
     }
+    fields.put("allow_tf32", conditions.stream().tf32Allowed());
     fields.put("cold_bytes", conditions.spread());
     List<Outcome> outcomes = new ArrayList<>();
     List<Timing> timings = race(fields, modes, conditions.dtype(), ours, rounds, outcomes);

@@ -55,6 +55,11 @@ final class PredictCommand implements Callable<Integer> {
       description = "How many classes for each image (default: ${DEFAULT-VALUE}).")
   private int top;
 
+  @Option(
+      names = "--allow-tf32",
+      description = "Products on a GPU's tensor cores, as TF32 (11 significant bits).")
+  private boolean allowTf32;
+
   @Option(names = "--json", description = "Print one JSON object a line, one for each image.")
   private boolean json;
 
@@ -67,7 +72,7 @@ final class PredictCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     List<String> unusable = new ArrayList<>();
     ModelFile weights = library.read(model, spec.commandLine().getErr());
-    try (Predictor predictor = Predictor.open(weights, device.device(), DType.F32, 1)) {
+    try (Predictor predictor = Predictor.open(weights, device.device(), DType.F32, allowTf32, 1)) {
       for (Path image : images) {
         try {
           print(out, image, predictor.predict(List.of(image), top).get(0));

@@ -188,6 +188,11 @@ final class TrainOptions {
   private DType dtype;
 
   @Option(
+      names = "--allow-tf32",
+      description = "Products of f32 on a GPU's tensor cores, as TF32 (11 significant bits).")
+  private boolean allowTf32;
+
+  @Option(
       names = "--seed",
       paramLabel = "N",
       description = "Seed of weights, order, augmentation and dropout (default: 1).")
@@ -275,6 +280,9 @@ final class TrainOptions {
     set(emaDecay, config::emaDecay);
     set(padding, config::padding);
     set(dtype, config::dtype);
+    if (allowTf32) {
+      config.allowTf32(true);
+    }
     set(seed, config::seed);
     set(limit, config::trainLimit);
     set(checkpointSeconds, config::checkpointSeconds);

@@ -22,6 +22,7 @@ public final class Stream implements AutoCloseable {
   private final long handle;
   private final Cleaner.Cleanable cleanable;
   private volatile int threads;
+  private volatile boolean tf32Allowed;
   private volatile boolean closed;
   private Set<Tensor> captured;
 
@@ -92,6 +93,38 @@ public final class Stream implements AutoCloseable {
    */
   public int threads() {
     return threads;
+  }
+
+  /**
+   * Allows later operations to make products of F32 tensors on tensor cores, as TF32: pointwise and
+   * dense convolutions, their gradients, and the operations that contain one. Not allowed at first.
+   *
+   * <p>Both factors of each product are then rounded to 10 bits of mantissa, halves away from zero;
+   * tensors and sums stay F32. A sum of products a*b is off by at most {@code 2^-10 + 2^-22} times
+   * the sum of {@code |a*b|}, besides F32's own rounding and where no factor is subnormal. Factors
+   * beyond {@code (2 - 2^-11) * 2^127} become infinite.
+   *
+   * <p>It takes a GPU of compute capability 8.0 or later. Elsewhere, on a CPU too, products stay
+   * F32's. BF16 and F16 are not affected. A graph keeps what was allowed when it was captured.
+   *
+   * @param allowed whether they may
+   * @return this
+   */
+  public Stream allowTf32(boolean allowed) {
+    Status.check(
+        Fusewire.fw_stream_set_math(
+            handle(), allowed ? Fusewire.FW_MATH_TF32 : Fusewire.FW_MATH_F32));
+    tf32Allowed = allowed;
+    return this;
+  }
+
+  /**
+   * Whether {@link #allowTf32(boolean)} allowed TF32.
+   *
+   * @return what was last set, on devices without TF32 too
+   */
+  public boolean tf32Allowed() {
+    return tf32Allowed;
   }
 
   /**

@@ -96,7 +96,7 @@ final class MeasuredExpansions implements ExpansionPolicy {
     Device device = stream.device();
     String threads =
         device.kind() != Device.Kind.CPU
-            ? ""
+            ? stream.tf32Allowed() ? ", TF32" : ""
             : ", %d threads"
                 .formatted(stream.threads() > 0 ? stream.threads() : device.processors());
     return "%s %s, %s%s: %s"

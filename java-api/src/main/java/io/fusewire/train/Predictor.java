@@ -72,7 +72,7 @@ public final class Predictor implements AutoCloseable {
   public static Predictor open(
       Path model, Device device, DType dtype, int batch, ExpansionPolicy expansions)
       throws IOException {
-    return open(ModelFile.read(model), device, dtype, batch, expansions);
+    return open(ModelFile.read(model), device, dtype, false, batch, expansions);
   }
 
   /**
@@ -85,13 +85,34 @@ public final class Predictor implements AutoCloseable {
    * @return a predictor, to be closed
    */
   public static Predictor open(ModelFile model, Device device, DType dtype, int batch) {
-    return open(model, device, dtype, batch, ExpansionPolicy.measured());
+    return open(model, device, dtype, false, batch);
+  }
+
+  /**
+   * The same with TF32, if that is allowed.
+   *
+   * @param model architecture, class names, preprocessing and weights
+   * @param device where to run
+   * @param dtype storage type of activations
+   * @param allowTf32 whether products of F32 may be TF32's, see {@link Stream#allowTf32(boolean)}
+   * @param batch most images run at a time
+   * @return a predictor, to be closed
+   */
+  public static Predictor open(
+      ModelFile model, Device device, DType dtype, boolean allowTf32, int batch) {
+    return open(model, device, dtype, allowTf32, batch, ExpansionPolicy.measured());
   }
 
   private static Predictor open(
-      ModelFile model, Device device, DType dtype, int batch, ExpansionPolicy expansions) {
+      ModelFile model,
+      Device device,
+      DType dtype,
+      boolean allowTf32,
+      int batch,
+      ExpansionPolicy expansions) {
     Stream stream = Stream.open(device);
     try {
+      stream.allowTf32(allowTf32);
       return new Predictor(model, stream, dtype, batch, expansions);
     } catch (RuntimeException e) {
       stream.close();

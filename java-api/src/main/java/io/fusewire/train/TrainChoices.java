@@ -42,6 +42,7 @@ final class TrainChoices {
   boolean flip = true;
   int jitter = -1;
   DType dtype = DType.F32;
+  boolean allowTf32;
   long seed = 1;
   int trainLimit;
   String device = "best";
@@ -85,6 +86,7 @@ final class TrainChoices {
     flip = other.flip;
     jitter = other.jitter;
     dtype = other.dtype;
+    allowTf32 = other.allowTf32;
     seed = other.seed;
     trainLimit = other.trainLimit;
     device = other.device;

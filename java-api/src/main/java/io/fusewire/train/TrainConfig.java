@@ -358,6 +358,18 @@ public final class TrainConfig {
   }
 
   /**
+   * Whether products of F32 tensors may be TF32's, which tensor cores make; see {@link
+   * io.fusewire.ops.Stream#allowTf32(boolean)} for what that rounds. Without effect on a CPU.
+   *
+   * @param allowed whether they may; false by default
+   * @return this
+   */
+  public TrainConfig allowTf32(boolean allowed) {
+    choices.allowTf32 = allowed;
+    return given("allowTf32");
+  }
+
+  /**
    * Seed of everything random: initial weights, order, augmentation, dropout.
    *
    * @param seed any number

@@ -69,7 +69,7 @@ public final class Trainer {
     plan.messages().forEach(listener::message);
     Path directory = directory(resumed);
     try (Stream stream = Stream.open(device)) {
-      stream.threads(plan.choices.threads);
+      stream.threads(plan.choices.threads).allowTf32(plan.choices.allowTf32);
       MemoryCheck.forTraining(stream, plan);
       Files.createDirectories(directory);
       try (TrainingRun run =
