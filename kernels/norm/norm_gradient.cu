@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // BatchNorm's gradient table where no other operation's epilogue can make it: with g =
 // image_scale*diff*act'(norm(src)), sums of g and g*h over all pixels, h = (src-mean)/std. Two launches: sums of chunks
-// of rows, which take no heed of where an image ends, then their merging. Reads src and diff once; writes g itself where
-// it is wanted, for readers that do not know the activation.
+// of rows, which take no heed of where an image ends, then their merging. Reads src and diff once; writes g itself
+// where it is wanted, for readers that do not know the activation.
 #include "norm/normed.h"
 
 namespace fusewire::FW_EXEC {
@@ -83,8 +83,8 @@ fw_status norm_gradient(const Launcher& launcher, const fw_normed& problem, fw_a
       FW_TRY((launch<NormGradientSumsKernel<T, N>>(
           launcher, grid.grid(), sum_columns_shared<N, 2>(grid),
           {grid, problem.pixels, reinterpret_cast<const T*>(src), reinterpret_cast<const T*>(diff),
-           norm_of(problem, norm), reinterpret_cast<const float*>(image_scale),
-           reinterpret_cast<T*>(diff_norm), partial})));
+           norm_of(problem, norm), reinterpret_cast<const float*>(image_scale), reinterpret_cast<T*>(diff_norm),
+           partial})));
       return merge_norm_gradient(launcher, partial, grid.chunks, problem.channels, rows, norm, diff_gamma, diff_beta,
                                  gradient);
     });

@@ -25,7 +25,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 
@@ -87,8 +86,7 @@ final class NetworkCases {
 
   private String name(String what, int batch) {
     return "%s@%d/%s/batch%d/%s"
-        .formatted(
-            net.name(), net.resolution(), what, batch, DeviceChoice.typeName(stream, dtype));
+        .formatted(net.name(), net.resolution(), what, batch, DeviceChoice.typeName(stream, dtype));
   }
 
   /** Forward, loss, backward, and SGD with momentum. */

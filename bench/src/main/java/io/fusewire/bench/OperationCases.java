@@ -11,7 +11,6 @@ import io.fusewire.ops.DType;
 import io.fusewire.ops.Device;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.function.IntConsumer;
 
 /**

@@ -21,6 +21,7 @@ class Tf32Test {
   private static final int OUT = 72;
 
   /** Results of one setting: forward, packed forward, data gradient, weights' gradient. */
+  @SuppressWarnings("ArrayRecordComponent") // never compared
   private record Results(double[] dst, double[] packed, double[] diffSrc, double[] diffWeights) {}
 
   private static boolean hasTf32(Device device) {

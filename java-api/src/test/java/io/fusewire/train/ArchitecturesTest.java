@@ -63,7 +63,7 @@ class ArchitecturesTest {
   void refusesWhatCannotBe(String change) {
     Map<String, String> metadata = new HashMap<>();
     Architectures.encode(EfficientNet.b0().build(), metadata::put);
-    metadata.put(change.split("=")[0], change.split("=")[1]);
+    metadata.put(change.split("=", -1)[0], change.split("=", -1)[1]);
     String message =
         assertThrows(IllegalArgumentException.class, () -> Architectures.decode(metadata))
             .getMessage();

@@ -50,6 +50,11 @@ final class LogitsTest {
     "lukemelas-efficientnet-b0, lukemelas, efficientnet_b0-same",
     "tensorflow-efficientnet-b0, tensorflow, efficientnet_b0-same",
     "keras-efficientnetb0, keras, efficientnet_b0-same",
+    "torchvision-efficientnet_v2_s, torchvision, efficientnet_v2_s",
+    "timm-tf_efficientnetv2_s, timm:tf_efficientnetv2_s, efficientnet_v2_s-same",
+    "tensorflow-efficientnetv2-s, tensorflow, efficientnet_v2_s-same",
+    "keras-efficientnetv2-s, keras, efficientnet_v2_s-same",
+    "torchvision-resnet18, torchvision, resnet18",
   })
   void logitsAreThoseOfPyTorch(String file, String as, String title) throws IOException {
     double[] expected = golden(title);
