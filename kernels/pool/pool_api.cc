@@ -19,13 +19,13 @@ fw_status check_axis(const char* operation, const Axis& a, int64_t* out) {
   FW_TRY(check_range(operation, a.kernel_name, a.kernel, 1, kMostKernel));
   FW_TRY(check_range(operation, a.before_name, a.before, 0, a.kernel - 1));
   FW_TRY(check_range(operation, a.after_name, a.after, 0, a.kernel - 1));
-  if (a.size + a.before + a.after < a.kernel) {
+  const int64_t padded = a.size + a.before + a.after;
+  if (padded < a.kernel) {
     return fail(FW_INVALID_ARGUMENT, "%s: %s is %lld, more than the padded input's %lld (%lld + %lld + %lld)",
-                operation, a.kernel_name, static_cast<long long>(a.kernel),
-                static_cast<long long>(a.size + a.before + a.after), static_cast<long long>(a.before),
-                static_cast<long long>(a.size), static_cast<long long>(a.after));
+                operation, a.kernel_name, static_cast<long long>(a.kernel), static_cast<long long>(padded),
+                static_cast<long long>(a.before), static_cast<long long>(a.size), static_cast<long long>(a.after));
   }
-  *out = (a.size + a.before + a.after - a.kernel) / a.stride + 1;
+  *out = (padded - a.kernel) / a.stride + 1;
   return FW_OK;
 }
 

@@ -31,6 +31,11 @@ final class TorchOracle {
 
   private final Architecture net;
   private final Map<String, Tensor> tensors = new HashMap<>();
+  private double nearestKink = Double.POSITIVE_INFINITY;
+
+  private TorchOracle(Architecture net) {
+    this.net = net;
+  }
 
   /**
    * Copies weights.
@@ -38,7 +43,7 @@ final class TorchOracle {
    * @param values a network's buffer in the kernels' layouts
    */
   TorchOracle(Architecture net, float[] values) {
-    this.net = net;
+    this(net);
     for (Parameter parameter : net.parameters().all()) {
       int from = (int) parameter.offset();
       float[] part =
@@ -112,6 +117,33 @@ final class TorchOracle {
     return torch.neg(torch.sum(torch.mul(torch.log_softmax(logits, 1), wanted)));
   }
 
+  /**
+   * How near to a corner of ReLU or ReLU6, or to two values sharing a maximum, any value came in
+   * all that was computed so far. Nearer than float rounds, gradients in float differ by more than
+   * rounding, libtorch's own as well.
+   */
+  double nearestKink() {
+    return nearestKink;
+  }
+
+  /** Forward in training mode, for what it leaves in the running statistics. */
+  void pass(double[] nhwc, int batch) {
+    features(image(nhwc, batch), true, b -> null);
+  }
+
+  /** The same network with the values it has now, on which nothing has been computed. */
+  TorchOracle copy() {
+    TorchOracle copy = new TorchOracle(net);
+    for (Parameter parameter : net.parameters().all()) {
+      copy.put(parameter, value(parameter.name()));
+    }
+    return copy;
+  }
+
+  private void near(Tensor distances) {
+    nearestKink = Math.min(nearestKink, torch.min(distances).item_double());
+  }
+
   /** Steepest descent: every parameter less its gradient times a rate; gradients start anew. */
   void descend(double rate) {
     for (Parameter parameter : net.parameters().all()) {
@@ -172,6 +204,7 @@ final class TorchOracle {
       x = layer(x, layer, training);
     }
     if (net.stemPool()) {
+      near(gaps(x));
       x = torch.max_pool2d(x, new long[] {3, 3}, TWO, ONE, ONE, false);
     }
     List<Block> blocks = net.blocks();
@@ -221,7 +254,25 @@ final class TorchOracle {
     return activate(norm(raw, layer.norm(), training), layer.activation());
   }
 
-  private static Tensor activate(Tensor x, Activation activation) {
+  /** By how much the largest value of every 3x3 window exceeds the next; equal ones stay equal. */
+  private static Tensor gaps(Tensor x) {
+    Tensor windows =
+        torch
+            .im2col(x, new long[] {3, 3}, ONE, ONE, TWO)
+            .view(x.size(0), x.size(1), 9, -1)
+            .topk(2, 2, true, true)
+            .get0();
+    Tensor gap = torch.sub(windows.select(2, 0), windows.select(2, 1));
+    return torch.where(torch.eq(gap, new Scalar(0.0)), torch.ones_like(gap), gap);
+  }
+
+  private Tensor activate(Tensor x, Activation activation) {
+    if (activation == Activation.RELU || activation == Activation.RELU6) {
+      near(torch.abs(x));
+    }
+    if (activation == Activation.RELU6) {
+      near(torch.abs(torch.sub(x, new Scalar(6.0))));
+    }
     return switch (activation) {
       case IDENTITY -> x;
       case SILU -> torch.silu(x);
