@@ -54,7 +54,8 @@ final class SavedOptions {
     add("flip", c -> c.flip, (c, v) -> c.flip = Boolean.parseBoolean(v));
     add("jitter", c -> c.jitter, (c, v) -> c.jitter = Integer.parseInt(v));
     add("dtype", c -> c.dtype.name(), (c, v) -> c.dtype = DType.valueOf(v));
-    add("allowTf32", c -> c.allowTf32, (c, v) -> c.allowTf32 = Boolean.parseBoolean(v));
+    addLater(
+        "allowTf32", "false", c -> c.allowTf32, (c, v) -> c.allowTf32 = Boolean.parseBoolean(v));
     add("seed", c -> c.seed, (c, v) -> c.seed = Long.parseLong(v));
     add("trainLimit", c -> c.trainLimit, (c, v) -> c.trainLimit = Integer.parseInt(v));
   }
