@@ -84,6 +84,9 @@ record InitialWeights(float[] values, String message) {
 
   /** Why the classifier cannot be taken over; "" if it can. */
   private static String newClassifier(ModelFile source, Architecture net, List<String> classNames) {
+    if (ModelFile.classifierIsInitial(source.metadata())) {
+      return "it has none that was trained";
+    }
     int has = source.network().classes();
     if (has != net.classes()) {
       return "it has %d classes, %d are needed".formatted(has, net.classes());

@@ -10,6 +10,7 @@ import io.fusewire.model.Preprocessing;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -34,6 +35,8 @@ public record ModelFile(
     float[] weights,
     Map<String, String> metadata) {
   private static final String FORMAT = "fusewire-model-1";
+  private static final String CLASSIFIER = "classifier";
+  private static final String INITIAL = "initial";
 
   /**
    * Copies the list and the map.
@@ -110,6 +113,28 @@ public record ModelFile(
       }
     }
     writer.write(file);
+  }
+
+  /**
+   * The same model, said to have a classifier of initial values, as where weights came without one
+   * or for other classes. {@link #classifierIsInitial} knows it of the file that is written too.
+   *
+   * @return this model with that in its metadata
+   */
+  public ModelFile withInitialClassifier() {
+    Map<String, String> about = new HashMap<>(metadata);
+    about.put(CLASSIFIER, INITIAL);
+    return new ModelFile(network, classNames, preprocessing, weights, about);
+  }
+
+  /**
+   * Whether a file's classifier was never trained.
+   *
+   * @param metadata the file's metadata, whoever's names its tensors have
+   * @return true if whoever wrote it had only initial values for it
+   */
+  public static boolean classifierIsInitial(Map<String, String> metadata) {
+    return INITIAL.equals(metadata.get(CLASSIFIER));
   }
 
   /**

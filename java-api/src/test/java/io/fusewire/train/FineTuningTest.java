@@ -182,6 +182,15 @@ final class FineTuningTest {
     }
   }
 
+  /** A file without classifier that happens to be read for as many classes as there are. */
+  @Test
+  void aClassifierThatWasNeverTrainedIsNotTaken() throws IOException {
+    ModelFile headless = ModelFile.read(first.model()).withInitialClassifier();
+    TrainResult result = train(config("headless").init("headless", headless));
+    assertTrue(said("all but the classifier: it has none that was trained"), messages.toString());
+    assertFalse(ModelFile.classifierIsInitial(ModelFile.read(result.model()).metadata()));
+  }
+
   @Test
   void everyGroupMovesByItsShare() throws IOException {
     ModelFile plain = ModelFile.read(train(oneStep("step")).model());

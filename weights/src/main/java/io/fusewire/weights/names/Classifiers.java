@@ -7,6 +7,10 @@ import java.util.stream.IntStream;
 
 /** What concerns the one layer that is replaced when the classes are others. */
 final class Classifiers {
+  /** Says that what a file has for a classifier are initial values. */
+  static final String UNTRAINED =
+      "the file's classifier was never trained: it was written from weights without one";
+
   private Classifiers() {}
 
   /** Whether a parameter is the classifier's. */

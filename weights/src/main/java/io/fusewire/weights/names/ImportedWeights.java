@@ -9,8 +9,9 @@ import java.util.List;
  *
  * @param model architecture, class names, preprocessing and weights in the kernels' layouts, with
  *     padding and BatchNorm constants as the weights' source has them
- * @param classifierLoaded false if the classifier has initial values instead of the file's, because
- *     another class count was wanted or the file has none
+ * @param classifierLoaded false if the classifier has initial values, because another class count
+ *     was wanted or the file has none that was trained; then {@link ModelFile#classifierIsInitial}
+ *     says so of the model's metadata too
  * @param library whose names the file's are
  * @param sourceModel that library's name of the model
  * @param format kind of file, such as {@code safetensors}
@@ -31,7 +32,7 @@ public record ImportedWeights(
    *
    * @param model architecture, class names, preprocessing and weights in the kernels' layouts, with
    *     padding and BatchNorm constants as the weights' source has them
-   * @param classifierLoaded false if the classifier has initial values instead of the file's
+   * @param classifierLoaded false if the classifier has initial values
    * @param library whose names the file's are
    * @param sourceModel that library's name of the model
    * @param format kind of file, such as {@code safetensors}

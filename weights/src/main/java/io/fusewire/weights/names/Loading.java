@@ -51,6 +51,10 @@ final class Loading {
     } else if (!classifier) {
       remarks.add(Classifiers.anew(classes, wanted));
     }
+    boolean trained = classifier && !ModelFile.classifierIsInitial(file.metadata());
+    if (classifier && !trained) {
+      remarks.add(Classifiers.UNTRAINED);
+    }
     Preprocessing preprocessing = preprocessing(inputs);
     Architecture network =
         Networks.of(match.network(), wanted, inputs, preprocessing.window(), choice.recipe());
@@ -64,9 +68,12 @@ final class Loading {
             preprocessing,
             values,
             metadata);
+    if (!trained) {
+      model = model.withInitialClassifier();
+    }
     int read = match.found().size() - (hasClassifier && !classifier ? 2 : 0);
     return new ImportedWeights(
-        model, classifier, match.library(), choice.model(), file.format(), read, remarks);
+        model, trained, match.library(), choice.model(), file.format(), read, remarks);
   }
 
   private int within(String what, int count, int high) throws FileFormatException {

@@ -64,14 +64,19 @@ public final class WeightImport {
     int wanted = options.classes().orElse(classes);
     int tensors = model.network().parameters().all().size();
     boolean same = wanted == classes;
+    boolean initial = ModelFile.classifierIsInitial(model.metadata());
+    List<String> remarks =
+        same
+            ? initial ? List.of(Classifiers.UNTRAINED) : List.of()
+            : List.of(Classifiers.anew(classes, wanted));
     return new ImportedWeights(
         same ? model : withClasses(model, wanted),
-        same,
+        same && !initial,
         Library.FUSEWIRE,
         model.network().name(),
         format,
         same ? tensors : tensors - 2,
-        same ? List.of() : List.of(Classifiers.anew(classes, wanted)));
+        remarks);
   }
 
   /** The same network with a new classifier. */
@@ -90,6 +95,7 @@ public final class WeightImport {
       }
     }
     return new ModelFile(
-        network, Classifiers.names(classes), model.preprocessing(), values, Map.of());
+            network, Classifiers.names(classes), model.preprocessing(), values, Map.of())
+        .withInitialClassifier();
   }
 }

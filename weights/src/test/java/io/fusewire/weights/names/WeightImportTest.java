@@ -11,6 +11,7 @@ import io.fusewire.io.FileFormatException;
 import io.fusewire.model.Interpolation;
 import io.fusewire.model.Padding;
 import io.fusewire.model.Parameter;
+import io.fusewire.train.ModelFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +19,8 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** What is made of a file's keys, and what is said of those that do not fit. */
 final class WeightImportTest {
@@ -143,6 +146,25 @@ final class WeightImportTest {
             GoldenFile.of(TORCHVISION).without("classifier.1.weight").without("classifier.1.bias"));
     assertFalse(weights.classifierLoaded());
     assertTrue(remarks(weights).contains("no classifier"), remarks(weights));
+    assertTrue(ModelFile.classifierIsInitial(weights.model().metadata()));
+  }
+
+  /** Whoever converts a file without classifier must not take the one that is written for one. */
+  @ParameterizedTest
+  @EnumSource(names = {"FUSEWIRE", "TIMM", "TORCHVISION"})
+  void anInitialClassifierIsKnownForOneAfterConversion(Library to) throws IOException {
+    GoldenFile file = GoldenFile.of(TORCHVISION);
+    file.without("classifier.1.weight").without("classifier.1.bias");
+    Path written = folder.resolve("written.safetensors");
+    WeightExport.write(load(file).model(), to, written, false);
+    ImportedWeights back = WeightImport.load(written, ImportOptions.defaults());
+    assertFalse(back.classifierLoaded());
+    assertTrue(remarks(back).contains("never trained"), remarks(back));
+    assertTrue(ModelFile.classifierIsInitial(back.model().metadata()));
+    ImportedWeights few = WeightImport.load(written, ImportOptions.defaults().withClasses(3));
+    assertFalse(few.classifierLoaded());
+    assertFalse(remarks(few).contains("never trained"), remarks(few));
+    assertTrue(ModelFile.classifierIsInitial(few.model().metadata()));
   }
 
   @Test
