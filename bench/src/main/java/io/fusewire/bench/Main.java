@@ -65,6 +65,7 @@ public final class Main implements Runnable {
             (exception, line, parsed) -> {
               boolean clear =
                   exception instanceof FusewireException
+                      || exception instanceof IllegalArgumentException
                       || exception instanceof IOException
                       || exception instanceof DifferentResults;
               boolean trace = parsed.originalArgs().contains(STACKTRACE) || main.stacktrace;

@@ -83,11 +83,16 @@ final class MemoryCommand implements Callable<Integer> {
     }
     String name = "%s@%d/train/batch%d/f32".formatted(net.name(), net.resolution(), batch);
     Installed libtorch = Installed.LIBTORCH;
-    libtorch.absence().ifPresent(why -> PeerChoice.say(spec.commandLine().getErr(), why));
+    PrintWriter err = spec.commandLine().getErr();
+    libtorch.absence().ifPresent(why -> PeerChoice.say(err, why));
+    if (!PeerNetwork.has(net)) {
+      PeerChoice.say(err, "libtorch has b0 to b8 and l2 here, not " + net.title());
+    }
+    boolean beside = libtorch.present() && PeerNetwork.has(net);
     double ours = peakOfProcess(Contender.FUSEWIRE, net);
     out.printf(Locale.ROOT, "%s: %.0f MB resident at most", name, ours);
     double theirs = Double.NaN;
-    if (libtorch.present()) {
+    if (beside) {
       theirs = peakOfProcess(Contender.LIBTORCH, net);
       out.printf(
           Locale.ROOT,
@@ -97,7 +102,7 @@ final class MemoryCommand implements Callable<Integer> {
           AIM);
     }
     out.println();
-    String peer = libtorch.present() ? libtorch.label() : null;
+    String peer = beside ? libtorch.label() : null;
     Figure figure = new Figure(name, "peak resident memory", ours, "MB", peer, theirs);
     settings.write(settings.facts(spec, settings.rounds()), List.of(figure));
     settings.sayWritten(out);

@@ -2,7 +2,9 @@
 package io.fusewire.bench;
 
 import io.fusewire.bench.peer.Installed;
+import io.fusewire.bench.peer.PeerNetwork;
 import io.fusewire.graph.Replay;
+import io.fusewire.model.Architecture;
 import io.fusewire.ops.DType;
 import io.fusewire.ops.Device;
 import io.fusewire.ops.DeviceException;
@@ -77,11 +79,16 @@ final class ModelCommand implements Callable<Integer> {
     // BatchNorm needs more than one value, which a network of any resolution has from two images.
     batches.forEach(n -> Settings.atLeast(spec, "--batch", n, 2));
     inferenceBatches.forEach(n -> Settings.atLeast(spec, "--infer-batch", n, 1));
-    model.builder(spec);
+    Architecture network = model.builder(spec).build();
     PrintWriter err = spec.commandLine().getErr();
     boolean f32 = dtype == DType.F32;
-    boolean libtorch = f32 && beside.with(Installed.LIBTORCH, device, err);
-    boolean onnx = f32 && beside.with(Installed.ONNXRUNTIME, device, err);
+    boolean theirs = PeerNetwork.has(network);
+    if (f32 && !theirs) {
+      PeerChoice.say(
+          err, "libtorch and ONNX Runtime have b0 to b8 and l2 here, not " + network.title());
+    }
+    boolean libtorch = f32 && theirs && beside.with(Installed.LIBTORCH, device, err);
+    boolean onnx = f32 && theirs && beside.with(Installed.ONNXRUNTIME, device, err);
     List<Measurement> measurements = new ArrayList<>();
     List<Report.Entry> more = new ArrayList<>();
     Map<String, String> facts = settings.facts(spec, settings.rounds(device, GPU_ROUNDS), device);

@@ -87,6 +87,25 @@ final class WithoutPeersTest {
   }
 
   @Test
+  void networksThatThePeersLackAreMeasuredAlone() throws Exception {
+    String said =
+        run(
+            "model",
+            "--model=resnet18",
+            "--resolution=32",
+            "--batch=2",
+            "--infer-batch=1",
+            "--rounds=1",
+            "--threads=1");
+    assertTrue(said.endsWith("exit 0"), said);
+    assertTrue(said.contains("have b0 to b8 and l2 here, not ResNet-18"), said);
+    assertTrue(said.contains("resnet18@32/train-step/batch2/f32"), said);
+    String memory =
+        run("memory", "--model=resnet18", "--resolution=32", "--batch=2", "--threads=1");
+    assertTrue(memory.contains("MB resident at most") && memory.endsWith("exit 0"), memory);
+  }
+
+  @Test
   void whatNeedsAPeerSaysSo() throws Exception {
     String calls = run("calls", "MeanPool");
     assertTrue(calls.contains("JMH is absent: its jars are not on the class path"), calls);

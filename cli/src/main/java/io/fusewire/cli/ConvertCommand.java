@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -35,7 +36,11 @@ import picocli.CommandLine.Spec;
     })
 final class ConvertCommand implements Callable<Integer> {
   private static final double MEGA = 1e6;
-  private static final String RUN = "model.safetensors";
+
+  /** Names that promise another format than the one that is written. */
+  private static final Pattern OTHER_FORMAT =
+      Pattern.compile(
+          ".*[.](pth|pt|bin|ckpt|index|npz|npy|h5|hdf5|keras|onnx)", Pattern.CASE_INSENSITIVE);
 
   @Spec private CommandSpec spec;
 
@@ -104,8 +109,8 @@ final class ConvertCommand implements Callable<Integer> {
       }
       options = options.withClasses(classes);
     }
-    // A folder may also be a TensorFlow checkpoint's.
-    Path source = Files.exists(in.resolve(RUN)) ? ModelArgument.file(in) : in;
+    Path source = ModelArgument.file(in);
+    checkName(out);
     if (Files.exists(out) && Files.exists(source) && Files.isSameFile(source, out)) {
       throw wrong("IN and OUT are the same file, " + out);
     }
@@ -132,16 +137,22 @@ final class ConvertCommand implements Callable<Integer> {
   }
 
   private Library target() {
-    Library library;
-    try {
-      library = Library.byId(to);
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), "--to: " + e.getMessage(), e);
+    for (Library library : WeightExport.TARGETS) {
+      if (library.id().equalsIgnoreCase(to)) {
+        return library;
+      }
     }
-    if (!WeightExport.TARGETS.contains(library)) {
-      throw wrong("--to: weights are written for timm, torchvision or fusewire, not for " + to);
+    throw wrong(
+        "--to: weights are written for timm, torchvision or fusewire, not for '" + to + "'");
+  }
+
+  private void checkName(Path out) {
+    if (Files.isDirectory(out)) {
+      throw wrong("OUT is the folder " + out + "; name a file, such as weights.safetensors");
     }
-    return library;
+    if (OTHER_FORMAT.matcher(out.toString()).matches()) {
+      throw wrong("OUT is " + out + ", but safetensors are written; name it *.safetensors");
+    }
   }
 
   private ModelFile named(ModelFile model) throws IOException {

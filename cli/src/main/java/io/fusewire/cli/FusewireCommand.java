@@ -14,7 +14,8 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     versionProvider = Version.class,
     scope = ScopeType.INHERIT,
-    description = "Trains EfficientNets and predicts with them, on an NVIDIA GPU or on the CPU.",
+    description =
+        "Trains EfficientNets and ResNets and predicts with them, on an NVIDIA GPU or on the CPU.",
     synopsisSubcommandLabel = "COMMAND",
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {

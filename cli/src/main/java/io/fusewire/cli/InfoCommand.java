@@ -13,6 +13,7 @@ import io.fusewire.ops.OptimizerSettings;
 import io.fusewire.ops.Stream;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -20,13 +21,16 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 
-/** Shows a network's layers, totals and memory. */
+/** Shows a network's layers, totals and memory, or which networks there are. */
 @Command(
     name = "info",
-    description =
-        "Shows a network's layers, its parameters and multiply-adds, and the memory it needs.")
+    description = {
+      "Shows a network's layers, its parameters and multiply-adds, and the memory it needs.",
+      "Without MODEL, lists the models there are."
+    })
 final class InfoCommand implements Callable<Integer> {
   private static final double MEGA = 1e6;
   private static final double GIGA = 1e9;
@@ -34,6 +38,7 @@ final class InfoCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
   @Parameters(
+      arity = "0..1",
       paramLabel = "MODEL",
       description =
           "A name such as b0, v2_s or resnet50, a file of weights, or the folder of a run.")
@@ -59,6 +64,10 @@ final class InfoCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    if (model == null) {
+      listModels();
+      return 0;
+    }
     Architecture network;
     try {
       network = network();
@@ -73,6 +82,23 @@ final class InfoCommand implements Callable<Integer> {
       print(out, summary);
     }
     return 0;
+  }
+
+  private void listModels() throws IOException {
+    ParseResult parsed = spec.commandLine().getParseResult();
+    for (String option : List.of("--resolution", "--batch", "--dtype")) {
+      if (parsed.hasMatchedOption(option)) {
+        throw new ParameterException(
+            spec.commandLine(), option + " needs a MODEL; 'info' by itself lists them");
+      }
+    }
+    ModelList models = ModelList.ofAll();
+    PrintWriter out = spec.commandLine().getOut();
+    if (json) {
+      out.println(models.json());
+    } else {
+      models.print(out);
+    }
   }
 
   private Architecture network() throws IOException {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.cli;
 
+import io.fusewire.io.SafeTensors;
 import io.fusewire.model.Architecture;
 import io.fusewire.weights.names.ImportOptions;
 import io.fusewire.weights.names.WeightImport;
@@ -12,16 +13,20 @@ import java.util.Locale;
 /** A model as a user names it: by name, a file of weights, or the folder of a run. */
 final class ModelArgument {
   private static final String FILE = "model.safetensors";
+  private static final String CHECKPOINT_FORMAT = "fusewire-checkpoint-";
   private static final String CHECKPOINT = "checkpoint.safetensors";
 
   private ModelArgument() {}
 
   /**
    * What a path means: the model in a run's folder, or itself, which may be a folder of TensorFlow.
+   *
+   * @throws IOException if it is a run's checkpoint, whose names look like another library's
    */
   static Path file(Path path) throws IOException {
     Path file = path.resolve(FILE);
     if (!Files.isDirectory(path)) {
+      refuseCheckpoint(path);
       return path;
     }
     if (!Files.exists(file)) {
@@ -32,6 +37,21 @@ final class ModelArgument {
           path + " has no " + FILE + "; a run has one once its first epoch has ended");
     }
     return file;
+  }
+
+  /** Read as a model, a checkpoint would lose its padding, its preprocessing and its classes. */
+  private static void refuseCheckpoint(Path path) throws IOException {
+    if (!Files.isRegularFile(path) || !path.toString().endsWith(".safetensors")) {
+      return;
+    }
+    try (SafeTensors tensors = SafeTensors.open(path)) {
+      if (String.valueOf(tensors.metadata().get("format")).startsWith(CHECKPOINT_FORMAT)) {
+        throw new IOException(
+            path
+                + " is a run's checkpoint, which 'train --resume' goes on from; the weights are in "
+                + path.resolveSibling(FILE));
+      }
+    }
   }
 
   /** The architecture, with the weights left behind. */

@@ -35,10 +35,9 @@ final class PredictCommand implements Callable<Integer> {
   @Parameters(
       index = "0",
       paramLabel = "MODEL",
-      description = {
-        "A model.safetensors, the folder of a run, or weights of timm, torchvision,",
-        "efficientnet_pytorch, TensorFlow or Keras."
-      })
+      description =
+          "A model.safetensors, the folder of a run, or weights of timm, torchvision, "
+              + "efficientnet_pytorch, TensorFlow or Keras.")
   private Path model;
 
   @Parameters(

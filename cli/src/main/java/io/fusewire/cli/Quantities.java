@@ -31,6 +31,11 @@ final class Quantities {
     return format("%,d", number);
   }
 
+  /** Epochs in numbers and words, such as "4 epochs". */
+  static String epochs(int count) {
+    return count(count) + (count == 1 ? " epoch" : " epochs");
+  }
+
   /** A duration in seconds, such as "4 min 12 s"; "?" where it is not known. */
   static String duration(double seconds) {
     if (Double.isNaN(seconds) || Double.isInfinite(seconds) || seconds < 0) {

@@ -35,10 +35,9 @@ final class TrainOptions {
       index = "0",
       arity = "0..1",
       paramLabel = "DATA",
-      description = {
-        "fashion-mnist (the default), a folder with train/<class>/* and val/<class>/* images, or a",
-        "folder of IDX files."
-      })
+      description =
+          "fashion-mnist (the default), a folder with train/<class>/* and val/<class>/* images, or a "
+              + "folder of IDX files.")
   private String data;
 
   @Option(names = "--data", paramLabel = "DATA", description = "The same as DATA by itself.")
@@ -47,17 +46,18 @@ final class TrainOptions {
   @Option(
       names = "--model",
       paramLabel = "NAME",
-      description = "Such as b0, lite0, v2_s or resnet18 (default: that of --init, else b0).")
+      description =
+          "Such as b0, lite0, v2_s or resnet18; 'fusewire info' lists them (default: that of --init, else"
+              + " b0).")
   private String model;
 
   @Option(
       names = "--init",
       paramLabel = "FILE",
-      description = {
-        "Weights to start from: a model.safetensors or a run's folder, or a file of timm,",
-        "torchvision, efficientnet_pytorch, TensorFlow or Keras. It decides model, padding,",
-        "BatchNorm's constants, resolution and preprocessing unless options do."
-      })
+      description =
+          "Weights to start from: a model.safetensors or a run's folder, or a file of timm, "
+              + "torchvision, efficientnet_pytorch, TensorFlow or Keras. It decides model, padding, "
+              + "BatchNorm's constants, resolution and preprocessing unless options do.")
   private Path init;
 
   @Mixin private LibraryOption library;
@@ -72,10 +72,9 @@ final class TrainOptions {
   @Option(
       names = "--layer-decay",
       paramLabel = "F",
-      description = {
-        "Learning rate of each layer group (stem, stages, head with classifier) as a share of that",
-        "of the next one (default: 1)."
-      })
+      description =
+          "Learning rate of each layer group (stem, stages, head with classifier) as a share of that "
+              + "of the next one (default: 1).")
   private Double layerDecay;
 
   @Option(
@@ -96,10 +95,16 @@ final class TrainOptions {
       description = "Number of classes (default: as many as the data has).")
   private Integer classes;
 
-  @Option(names = "--batch", paramLabel = "N", description = "Images per step.")
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      description = "Images per step (default: 128 for small images, else 64).")
   private Integer batch;
 
-  @Option(names = "--epochs", paramLabel = "N", description = "Passes over the training images.")
+  @Option(
+      names = "--epochs",
+      paramLabel = "N",
+      description = "Passes over the training images (default: 4 for small images, else 20).")
   private Integer epochs;
 
   @Option(
@@ -142,10 +147,9 @@ final class TrainOptions {
   @Option(
       names = "--learning-rate",
       paramLabel = "RATE",
-      description = {
-        "Highest learning rate (default: the optimizer's usual one for the batch, a tenth of it",
-        "when all of --init is trained further)."
-      })
+      description =
+          "Highest learning rate (default: the optimizer's usual one for the batch, a tenth of it "
+              + "when all of --init is trained further).")
   private Double learningRate;
 
   @Option(names = "--momentum", paramLabel = "M", description = "Momentum; AdamW's first beta.")
@@ -173,7 +177,9 @@ final class TrainOptions {
       names = "--padding",
       paramLabel = "NAME",
       converter = PaddingConverter.class,
-      description = "same (TensorFlow's) or symmetric (PyTorch's) (default: --init's, else same).")
+      description =
+          "same (TensorFlow's) or symmetric (PyTorch's) (default: --init's, else the"
+              + " model's own).")
   private Padding padding;
 
   @Option(names = "--no-flip", description = "Do not mirror training images at random.")
@@ -255,6 +261,8 @@ final class TrainOptions {
     if (library.given() && init == null) {
       throw new IllegalArgumentException("--as says whose weights --init has; there is none");
     }
+    // A library that there is not is wrong usage, said before anything is read.
+    library.options();
     if (freeze == Freeze.FEATURES && (layerDecay != null || featureRate != null)) {
       throw new IllegalArgumentException(
           "frozen features have no learning rate for --layer-decay or --feature-rate");

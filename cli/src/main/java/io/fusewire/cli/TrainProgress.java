@@ -52,7 +52,7 @@ final class TrainProgress implements ProgressListener, AutoCloseable {
   public synchronized void started(Start start) {
     message(
         Quantities.format(
-            "%s, %,d parameters, on %s; %,d training images, %,d to evaluate, %d classes",
+            "%s, %,d parameters to train, on %s; %,d training images, %,d to evaluate, %d classes",
             start.model(),
             start.parameters(),
             start.device(),
@@ -61,8 +61,8 @@ final class TrainProgress implements ProgressListener, AutoCloseable {
             start.classes()));
     message(
         Quantities.format(
-            "%d epochs, %,d steps each; memory: %s planned for activations, %s in all",
-            start.epochs(),
+            "%s, %,d steps each; memory: %s planned for activations, %s in all",
+            Quantities.epochs(start.epochs()),
             start.stepsPerEpoch(),
             Quantities.bytes(start.arenaBytes()),
             Quantities.bytes(start.totalBytes())));

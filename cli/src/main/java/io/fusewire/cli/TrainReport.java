@@ -26,8 +26,8 @@ final class TrainReport {
         out,
         "trained",
         Quantities.format(
-            "%d epochs in %s, %,.0f images/s",
-            result.epochs().size(),
+            "%s in %s, %,.0f images/s",
+            Quantities.epochs(result.epochs().size()),
             Quantities.duration(result.trainSeconds()),
             result.imagesPerSecond()));
     if (result.skippedFiles() > 0) {

@@ -92,6 +92,14 @@ final class ConvertCommandTest {
     assertTrue(run.err().contains("--overwrite"), run.err());
     assertEquals("precious", Files.readString(there));
     assertEquals(2, CommandRun.of("convert", own, own, "--overwrite").code());
+    run = CommandRun.of("convert", own, folder, "--overwrite");
+    assertEquals(2, run.code());
+    assertTrue(run.err().contains("OUT is the folder " + folder), run.err());
+    Path torch = folder.resolve("own.pth");
+    run = CommandRun.of("convert", own, torch);
+    assertEquals(2, run.code());
+    assertTrue(run.err().contains("*.safetensors"), run.err());
+    assertFalse(Files.exists(torch));
     assertEquals(0, CommandRun.of("convert", own, there, "--overwrite").code());
     assertArrayEquals(model.weights(), ModelFile.read(there).weights());
   }

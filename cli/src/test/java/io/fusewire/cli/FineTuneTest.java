@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.fusewire.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -77,7 +78,7 @@ final class FineTuneTest {
     assertEquals(0, run.code(), run.err());
     assertTrue(run.err().contains("all but the classifier: it has 2 classes"), run.err());
     assertTrue(run.err().contains("features are frozen"), run.err());
-    assertTrue(run.err().contains("3,843 parameters"), run.err());
+    assertTrue(run.err().contains("3,843 parameters to train"), run.err());
     assertPredictsColours(out);
   }
 
@@ -123,11 +124,49 @@ final class FineTuneTest {
   }
 
   @Test
+  void anotherRunsFilesStay() throws IOException {
+    byte[] model = Files.readAllBytes(first.resolve("model.safetensors"));
+    CommandRun run = run(first, colours, "--init", first);
+    assertEquals(1, run.code(), run.err());
+    assertEquals(1, run.err().lines().count(), run.err());
+    assertTrue(run.err().contains("choose another folder"), run.err());
+    assertArrayEquals(model, Files.readAllBytes(first.resolve("model.safetensors")));
+    Path file = Files.writeString(folder.resolve("a-file"), "precious");
+    run = run(file, colours);
+    assertEquals(1, run.code(), run.err());
+    assertTrue(run.err().contains("is a file"), run.err());
+    assertEquals("precious", Files.readString(file));
+  }
+
+  @Test
+  void aCheckpointIsNotTakenForAModel() {
+    Path checkpoint = first.resolve("checkpoint.safetensors");
+    for (CommandRun run :
+        List.of(
+            run(folder.resolve("none"), colours, "--init", checkpoint),
+            CommandRun.of("convert", checkpoint, folder.resolve("none.safetensors")),
+            CommandRun.of("info", checkpoint),
+            CommandRun.of("predict", checkpoint, colours.resolve("val/green/0.png")))) {
+      assertEquals(1, run.code(), run.out());
+      assertTrue(run.err().contains("is a run's checkpoint"), run.err());
+      assertTrue(run.err().contains("model.safetensors"), run.err());
+    }
+  }
+
+  @Test
+  void aFolderIsNoImage() {
+    CommandRun run = CommandRun.of("predict", first, colours);
+    assertEquals(1, run.code());
+    assertTrue(run.err().contains(colours + ": is a folder"), run.err());
+  }
+
+  @Test
   void whatDoesNotGoTogetherIsWrongUsage() {
     Path out = folder.resolve("wrong");
     assertEquals(2, run(out, colours, "--freeze", "head").code());
     assertEquals(2, run(out, colours, "--data", colours).code());
     assertEquals(2, run(out, colours, "--as", "timm").code());
+    assertEquals(2, run(out, colours, "--init", first, "--as", "nobody").code());
     assertEquals(2, run(out, colours, "--layer-decay", 2).code());
     CommandRun run = run(out, colours, "--freeze", "features");
     assertEquals(1, run.code());

@@ -4,6 +4,7 @@ package io.fusewire.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fusewire.model.Architecture;
 import java.io.IOException;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -40,6 +41,18 @@ final class InfoCommandTest {
     assertTrue(run.out().contains("memory, inference"), run.out());
     assertTrue(run.out().contains("memory, training"), run.out());
     assertTrue(run.out().contains("batch 4"), run.out());
+  }
+
+  @Test
+  void withoutAModelThoseThereAreAreListed() throws IOException {
+    CommandRun run = CommandRun.of("info");
+    assertEquals(0, run.code(), run.err());
+    for (String name : Architecture.names()) {
+      assertTrue(run.out().contains("\n" + name + " "), name + " in " + run.out());
+    }
+    assertTrue(run.out().contains("11,689,512"), run.out());
+    assertTrue(CommandRun.of("info", "--json").lastLine().contains("\"parameters\":5288548,"));
+    assertEquals(2, CommandRun.of("info", "--batch", 4).code());
   }
 
   @Test

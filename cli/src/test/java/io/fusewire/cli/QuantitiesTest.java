@@ -7,6 +7,12 @@ import org.junit.jupiter.api.Test;
 
 final class QuantitiesTest {
   @Test
+  void epochsHaveTheirPlural() {
+    assertEquals("1 epoch", Quantities.epochs(1));
+    assertEquals("1,200 epochs", Quantities.epochs(1200));
+  }
+
+  @Test
   void bytes() {
     assertEquals("0 B", Quantities.bytes(0));
     assertEquals("1,023 B", Quantities.bytes(1023));

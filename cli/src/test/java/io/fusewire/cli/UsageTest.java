@@ -52,6 +52,7 @@ final class UsageTest {
         wrong("which command", new String[] {}),
         wrong("Did you mean", "trin"),
         wrong("MODEL", "predict"),
+        wrong("there is no library", "predict", "m.safetensors", "a.png", "--as", "nobody"),
         wrong("IMAGE", "predict", "model.safetensors"),
         wrong("--top", "predict", "--top", "0", "model.safetensors", "a.png"),
         wrong("OUT", "convert", "weights.pth"),

@@ -71,6 +71,9 @@ final class ImageDecoder {
    * @throws IOException if it cannot be read
    */
   static BufferedImage decode(Path file) throws IOException {
+    if (Files.isDirectory(file)) {
+      throw new FileFormatException(file, "is a folder, not an image");
+    }
     if (Files.size(file) > MAX_FILE_BYTES) {
       throw new FileFormatException(file, "is larger than " + MAX_FILE_BYTES + " bytes");
     }

@@ -89,17 +89,23 @@ final class CurvePlot {
     style.setPlotGridLinesStroke(new BasicStroke(1));
     style.setChartFontColor(INK);
     style.setAxisTickLabelsColor(INK);
-    style.setLegendPosition(Styler.LegendPosition.InsideNE);
+    // Below the plot it hides no part of a curve.
+    style.setLegendPosition(Styler.LegendPosition.OutsideS);
+    style.setLegendLayout(Styler.LegendLayout.Horizontal);
     style.setLegendBorderColor(Color.WHITE);
     style.setChartTitleFont(new Font(Font.SANS_SERIF, Font.BOLD, 15));
     style.setAxisTitleFont(new Font(Font.SANS_SERIF, Font.PLAIN, 13));
     style.setAxisTickLabelsFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
     style.setLegendFont(new Font(Font.SANS_SERIF, Font.PLAIN, 13));
     style.setXAxisMin(0.0);
-    if (title.equals("Accuracy")) {
-      style.setLegendPosition(Styler.LegendPosition.InsideSE);
-    }
+    chart.setCustomXAxisTickLabelsFormatter(CurvePlot::epoch);
     return chart;
+  }
+
+  /** Ticks are where points are; the ends of epochs have labels. */
+  static String epoch(double value) {
+    long whole = Math.round(value);
+    return Math.abs(value - whole) < 1e-6 ? Long.toString(whole) : "";
   }
 
   private static void add(

@@ -10,6 +10,8 @@ import java.util.Map;
 
 /** The files of a run's directory. Each is replaced whole or not at all. */
 final class RunFiles {
+  static final String MODEL = "model.safetensors";
+
   private final Path directory;
   private final RunPlan plan;
 
@@ -27,7 +29,7 @@ final class RunFiles {
   }
 
   Path model() {
-    return directory.resolve("model.safetensors");
+    return directory.resolve(MODEL);
   }
 
   Path metrics() {

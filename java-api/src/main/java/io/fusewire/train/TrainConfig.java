@@ -437,7 +437,8 @@ public final class TrainConfig {
   }
 
   /**
-   * The run's directory; null means {@code runs/<time>}, or that of the resumed run.
+   * The run's directory; null means {@code runs/<time>}, or that of the resumed run. One that has
+   * another run's model or checkpoint is refused when the run starts.
    *
    * @param out a path or null
    * @return this

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -40,8 +41,8 @@ public final class Trainer {
    * Trains until the last epoch or {@link #stop}.
    *
    * @return what the run left
-   * @throws IOException if data cannot be read or results cannot be written; the last whole
-   *     checkpoint stays
+   * @throws IOException if data cannot be read or results cannot be written, when the last whole
+   *     checkpoint stays; or if the directory has another run's model or checkpoint, which stay too
    * @throws IllegalArgumentException if the options do not fit each other or the data
    * @throws RunLostException if the device fails for good; it has the last checkpoint's path
    * @throws io.fusewire.ops.FusewireException if the device reports an error or has too little
@@ -58,6 +59,8 @@ public final class Trainer {
     Path resumed = choices.resume == null ? null : Checkpoint.locate(choices.resume);
     Checkpoint checkpoint = resumed == null ? null : Checkpoint.read(resumed);
     TrainChoices merged = checkpoint == null ? choices : merge(resumed, checkpoint);
+    Path directory = directory(resumed);
+    refuseOtherRun(directory, resumed);
     Device device = Device.of(merged.device);
     StartingPoint start =
         StartingPoint.of(merged, resumed, checkpoint == null ? null : checkpoint.metadata());
@@ -67,7 +70,6 @@ public final class Trainer {
             beforeData.data, RunPlan.framing(beforeData.resolution, start), listener::message);
     RunPlan plan = RunPlan.of(beforeData, start, split);
     plan.messages().forEach(listener::message);
-    Path directory = directory(resumed);
     try (Stream stream = Stream.open(device)) {
       stream.threads(plan.choices.threads).allowTf32(plan.choices.allowTf32);
       MemoryCheck.forTraining(stream, plan);
@@ -87,6 +89,24 @@ public final class Trainer {
         TrainResult result = run.run();
         listener.finished(result);
         return result;
+      }
+    }
+  }
+
+  /** A run replaces files of its own only. */
+  private static void refuseOtherRun(Path directory, Path resumed) throws IOException {
+    if (Files.exists(directory) && !Files.isDirectory(directory)) {
+      throw new IOException(directory + " is a file; a run's files need a folder");
+    }
+    if (resumed != null
+        && Files.exists(directory)
+        && Files.isSameFile(directory, resumed.toAbsolutePath().getParent())) {
+      return;
+    }
+    for (String name : List.of(RunFiles.MODEL, Checkpoint.FILE)) {
+      if (Files.exists(directory.resolve(name))) {
+        throw new IOException(
+            directory + " has a run's " + name + " already; choose another folder for this run");
       }
     }
   }

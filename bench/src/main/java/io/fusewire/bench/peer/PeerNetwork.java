@@ -48,6 +48,22 @@ public record PeerNetwork(
   }
 
   /**
+   * Whether the peers can have a network, whatever its padding.
+   *
+   * @param net a network
+   * @return true for b0 to b8 and l2
+   */
+  public static boolean has(Architecture net) {
+    return net.blocks().stream().allMatch(PeerNetwork::has);
+  }
+
+  private static boolean has(Block block) {
+    return block instanceof MBConv mbconv
+        && mbconv.squeezedChannels() != 0
+        && mbconv.activation() == Activation.SILU;
+  }
+
+  /**
    * Takes over one of our networks.
    *
    * @param net a network with three input channels and symmetric padding
@@ -59,16 +75,12 @@ public record PeerNetwork(
       throw new IllegalArgumentException(
           "the peers have symmetric padding and three input channels, not " + net);
     }
-    List<MBConv> blocks = new ArrayList<>();
-    for (Block block : net.blocks()) {
-      if (!(block instanceof MBConv mbconv)
-          || mbconv.squeezedChannels() == 0
-          || mbconv.activation() != Activation.SILU) {
-        throw new IllegalArgumentException(
-            "libtorch and ONNX Runtime have the networks b0 to b8 and l2 here, not " + net);
-      }
-      blocks.add(mbconv);
+    if (!has(net)) {
+      throw new IllegalArgumentException(
+          "libtorch and ONNX Runtime have the networks b0 to b8 and l2 here, not " + net);
     }
+    List<MBConv> blocks = new ArrayList<>();
+    net.blocks().forEach(block -> blocks.add((MBConv) block));
     Map<String, float[]> weights = new LinkedHashMap<>();
     for (Parameter parameter : net.parameters().all()) {
       int begin = Math.toIntExact(parameter.offset());
