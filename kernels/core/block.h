@@ -47,6 +47,9 @@ struct Block {
   float warp_max(float v) const { return v; }
   // The value of the thread whose place in the warp differs in the bits of `distance`. Nobody's where there is one.
   float shuffle_xor(float v, int) const { return v; }
+  // The same among `group` neighbouring threads, a power of two and at most a warp, all of which come here; threads of
+  // other groups need not.
+  uint32_t exchange_xor(uint32_t word, int, int) const { return word; }
 };
 
 #elif defined(FW_EXEC_CHECKED)
@@ -66,6 +69,9 @@ struct Block {
     return p;
   }
   float shuffle_xor(float v, int distance) const { return fibers->shuffle_xor(thread, v, distance); }
+  uint32_t exchange_xor(uint32_t word, int distance, int group) const {
+    return fibers->exchange_xor(thread, word, distance, group);
+  }
   // The butterfly of the GPU's version, so that the order of the additions is the same.
   float warp_sum(float v) const {
     for (int distance = warp_threads / 2; distance > 0; distance /= 2) {
@@ -97,6 +103,10 @@ struct Block {
     return p;
   }
   FW_DEVICE float shuffle_xor(float v, int distance) const { return __shfl_xor_sync(0xffffffffu, v, distance); }
+  FW_DEVICE uint32_t exchange_xor(uint32_t word, int distance, int group) const {
+    const uint32_t members = (group == warp_threads ? 0u : 1u << group) - 1u;
+    return __shfl_xor_sync(members << (thread % warp_threads & -group), word, distance);
+  }
   FW_DEVICE float warp_sum(float v) const {
 #pragma unroll
     for (int distance = warp_threads / 2; distance > 0; distance /= 2) {

@@ -23,7 +23,7 @@ constexpr size_t kGuardBytes = 256;
 constexpr unsigned char kPoison = 0xff;  // as floats: NaN
 constexpr unsigned char kGuard = 0xa5;
 
-enum class State { kRunnable, kAtWarp, kAtBlock, kAtCluster, kDone };
+enum class State { kRunnable, kAtGroup, kAtWarp, kAtBlock, kAtCluster, kDone };
 
 // Runs the blocks of a grid one after the other on one set of fibers' stacks. A cluster has one for each of its blocks.
 class Scheduler : public FiberBlock {
@@ -42,6 +42,8 @@ class Scheduler : public FiberBlock {
         returns_(size_t(threads)),
         states_(size_t(threads)),
         values_(size_t(threads)),
+        words_(size_t(threads)),
+        groups_(size_t(threads)),
         exchanged_{std::vector<uint32_t>(size_t(threads) * kExchangeWords),
                    std::vector<uint32_t>(size_t(threads) * kExchangeWords)},
         parity_(size_t(threads)),
@@ -155,6 +157,15 @@ class Scheduler : public FiberBlock {
     return other;
   }
 
+  uint32_t exchange_xor(int thread, uint32_t word, int distance, int group) override {
+    words_[size_t(thread)] = word;
+    groups_[size_t(thread)] = group;
+    wait(thread, State::kAtGroup);
+    const uint32_t other = words_[size_t(thread ^ distance)];
+    wait(thread, State::kAtGroup);
+    return other;
+  }
+
  private:
   Progress finish() {
     for (size_t i = 0; i < kGuardBytes; i++) {
@@ -218,10 +229,12 @@ class Scheduler : public FiberBlock {
       }
       for (int first = 0; first < threads_; first += kWarp) {
         const int last = std::min(first + kWarp, threads_);
+        const bool released = release_groups(first, last);
+        pending = pending || released;
         const auto begin = states_.begin() + first;
         const auto end = states_.begin() + last;
         const auto waiting = std::count(begin, end, State::kAtWarp);
-        if (waiting == 0) {
+        if (waiting == 0 || released) {
           continue;
         }
         if (waiting != last - first) {
@@ -231,7 +244,34 @@ class Scheduler : public FiberBlock {
         pending = true;
       }
     }
+    if (std::count(states_.begin(), states_.end(), State::kAtGroup) != 0) {
+      return "warp divergence: some threads of a group missed their exchange";
+    }
     return nullptr;
+  }
+
+  // Lets go on the groups of the threads first..last-1 whose members all wait for each other.
+  bool release_groups(int first, int last) {
+    bool released = false;
+    for (int thread = first; thread < last; thread++) {
+      if (states_[size_t(thread)] != State::kAtGroup) {
+        continue;
+      }
+      const int group = groups_[size_t(thread)];
+      const int start = thread / group * group;
+      const auto waits = [&](int member) {
+        return member < last && states_[size_t(member)] == State::kAtGroup && groups_[size_t(member)] == group;
+      };
+      bool all = true;
+      for (int member = start; member < start + group; member++) {
+        all = all && waits(member);
+      }
+      if (all) {
+        std::fill_n(states_.begin() + start, group, State::kRunnable);
+        released = true;
+      }
+    }
+    return released;
   }
 
   uint64_t order_;
@@ -244,6 +284,8 @@ class Scheduler : public FiberBlock {
   std::vector<ctx::fiber> returns_;
   std::vector<State> states_;
   std::vector<float> values_;
+  std::vector<uint32_t> words_;
+  std::vector<int> groups_;
   std::vector<uint32_t> exchanged_[2];
   std::vector<unsigned char> parity_;
   std::vector<Copies> copies_;

@@ -14,6 +14,8 @@ class FiberBlock {
   virtual void block_barrier(int thread) = 0;
   // The value of the thread at (lane xor distance) of the same warp.
   virtual float shuffle_xor(int thread, float value, int distance) = 0;
+  // The same of words among `group` neighbouring threads, a power of two up to a warp, all of which come here.
+  virtual uint32_t exchange_xor(int thread, uint32_t word, int distance, int group) = 0;
   // All threads of the cluster's blocks have come here. Run by run_clusters() only.
   virtual void cluster_barrier(int thread) = 0;
   // Where block `rank` of the cluster has what lies at `mine` of this block's shared memory.

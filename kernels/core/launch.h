@@ -150,8 +150,18 @@ struct TypicalShared<Kernel, std::void_t<decltype(Kernel::kTypicalShared)>> {
   static constexpr int value = int(Kernel::kTypicalShared);
 };
 
+// Blocks that the registers of a multiprocessor shall suffice for: what a kernel says (kLeastResident), else 1.
+template <class Kernel, class = void>
+struct LeastResident {
+  static constexpr int value = 1;
+};
+template <class Kernel>
+struct LeastResident<Kernel, std::void_t<decltype(Kernel::kLeastResident)>> {
+  static constexpr int value = Kernel::kLeastResident;
+};
+
 template <class Kernel, int kTypicalShared = TypicalShared<Kernel>::value>
-__global__ void __launch_bounds__(Kernel::kThreads, 1)
+__global__ void __launch_bounds__(Kernel::kThreads, LeastResident<Kernel>::value)
     kernel_entry(const __grid_constant__ typename Kernel::Params params) {
   extern __shared__ __align__(128) char shared_memory[];
   Block block;

@@ -13,6 +13,12 @@
 
 namespace fusewire::FW_EXEC {
 
+// What a GPU thread accesses at once: 16 bytes at most.
+template <int kBytes>
+struct alignas(kBytes) Word {
+  uint32_t w[kBytes / 4];
+};
+
 #if defined(FW_EXEC_CPU)
 
 // GNU vectors of kSimdLanes elements. (g++ takes no template parameter for vector_size.)
@@ -277,11 +283,6 @@ FW_DEVICE Vec<N> min(Vec<N> a, Vec<N> b) {
   FW_LANES(N, a.v[i] < b.v[i] ? a.v[i] : b.v[i]);
 }
 
-// What a GPU thread accesses at once: 16 bytes at most.
-template <int kBytes>
-struct alignas(kBytes) Word {
-  uint32_t w[kBytes / 4];
-};
 // Bytes of the accesses for N values of T: 16, 8, 4, or 0 for one by one.
 template <int N, class T>
 constexpr int kWordBytes = N * sizeof(T) % 16 == 0                               ? 16

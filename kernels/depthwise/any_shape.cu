@@ -196,7 +196,7 @@ fw_status depthwise_correlate_any(const Launcher& launcher, int32_t dtype, const
       typename Kernel::Params p;
       p.shape = s;
       p.cut = cut_image(s.batch, s.out_height, s.out_width, int(ceil_div(s.channels, decltype(lanes)::value)),
-                        Kernel::kThreads);
+                        Kernel::kThreads, 1);
       p.src = static_cast<const T*>(problem.src);
       p.weights = problem.weights;
       p.bias = problem.bias;
@@ -219,7 +219,7 @@ fw_status depthwise_data_gradient_any(const Launcher& launcher, int32_t dtype, c
       typename Kernel::Params p;
       p.shape = s;
       p.cut = cut_image(s.batch, s.in_height, s.in_width, int(ceil_div(s.channels, decltype(lanes)::value)),
-                        Kernel::kThreads);
+                        Kernel::kThreads, 1);
       p.diff_dst = static_cast<const T*>(problem.diff_dst);
       p.weights = problem.weights;
       p.diff_src = static_cast<T*>(problem.diff_src);

@@ -5,7 +5,8 @@
 // Must move: diff_dst once, diff_src once. Rows of diff_src come in pairs h = 2m-pad_top+e, e = 0 or 1, and columns
 // likewise: only taps r = 2a+e hit row e of a pair, from row p = m-a of diff_dst. A thread owns N channels of a pair of
 // rows and slides along diff_dst: each value is added to the K columns it reaches, which wait in 2*K accumulators; two
-// columns are complete after every step.
+// columns are complete after every step. Where N channels are less than 16 bytes, neighbouring threads load rows and
+// store columns for each other (core/wide_columns.h).
 #include "depthwise/shape.h"
 
 namespace fusewire::FW_EXEC {
@@ -15,6 +16,7 @@ template <class T, int K>
 struct StridedDataKernel {
   static constexpr int kThreads = 128;
   static constexpr int N = kTunedLanes<T, K>;
+  static constexpr int kGroup = kColumnGroup<T, N>;
   static constexpr int kSourceRows = (K + 1) / 2;
 
   struct Params {
@@ -31,11 +33,12 @@ struct StridedDataKernel {
     const int items = share.items(p.cut);
     const int ahead = block.threads * items_ahead(p.cut);
     for (int i = block.thread; i < items; i += block.threads) {
-      run_strip(p, share, Item(p.cut, share, i), Item(p.cut, share, i + ahead));
+      run_strip(p, block, share, Item(p.cut, share, i), Item(p.cut, share, i + ahead));
     }
   }
 
-  FW_DEVICE static void run_strip(const Params& p, const Share& share, const Item& item, const Item& next) {
+  FW_DEVICE static void run_strip(const Params& p, const Block& block, const Share& share, const Item& item,
+                                  const Item& next) {
     const DepthwiseShape& shape = p.shape;
     const int64_t channels = shape.channels;
     const int channel = vector_channel<N>(item.vector, shape.channels);
@@ -68,22 +71,31 @@ struct StridedDataKernel {
     const bool all_ahead = next.row == share.first_row;  // below the first row, all but the last rows were read before
     const int first = p.first_column + item.first;
     for (int q = first - (kSourceRows - 1); q < first + item.width; q++) {
-      if (unsigned(q) < unsigned(shape.out_width)) {
+      const auto use = [&](int a, Vec<N> y) {
         FW_UNROLL
-        for (int a = 0; a < kSourceRows; a++) {
-          if (a == 0 || all_ahead) {
-            prefetch(diff_dst - a * out_stride + q * channels + dst_ahead);
+        for (int e = 0; e < 2; e++) {
+          FW_UNROLL
+          for (int s = 0; s < K; s++) {
+            if (2 * a + e < K) {
+              open[e][s] = fma(y, weights[2 * a + e][s], open[e][s]);
+            }
           }
-          if ((present >> a & 1u) != 0) {
-            const Vec<N> y = load<N>(diff_dst - a * out_stride + q * channels);
-            FW_UNROLL
-            for (int e = 0; e < 2; e++) {
-              FW_UNROLL
-              for (int s = 0; s < K; s++) {
-                if (2 * a + e < K) {
-                  open[e][s] = fma(y, weights[2 * a + e][s], open[e][s]);
-                }
-              }
+        }
+      };
+      if (unsigned(q) < unsigned(shape.out_width)) {
+        if constexpr (kGroup > 1) {
+          // From the last row up, so that rows count upwards as load_columns() takes them.
+          constexpr int kLast = kSourceRows - 1;
+          load_columns<N, kSourceRows>(block, diff_dst - kLast * out_stride + q * channels, out_stride, m - kLast,
+                                       shape.out_height, N, [&](int i, Vec<N> y) { use(kLast - i, y); });
+        } else {
+          FW_UNROLL
+          for (int a = 0; a < kSourceRows; a++) {
+            if (a == 0 || all_ahead) {
+              prefetch(diff_dst - a * out_stride + q * channels + dst_ahead);
+            }
+            if ((present >> a & 1u) != 0) {
+              use(a, load<N>(diff_dst - a * out_stride + q * channels));
             }
           }
         }
@@ -91,13 +103,20 @@ struct StridedDataKernel {
       if (q >= first) {
         FW_UNROLL
         for (int e = 0; e < 2; e++) {
-          FW_UNROLL
-          for (int s = 0; s < 2; s++) {
-            const int column = 2 * q - shape.pad_left + s;
-            if (unsigned(row + e) < unsigned(shape.in_height) && unsigned(column) < unsigned(shape.in_width)) {
-              T* at = diff_src + e * in_stride + column * channels;
-              prefetch_for_store(at + src_ahead);
-              store<N>(at, open[e][s]);
+          const int pair = 2 * q - shape.pad_left;
+          if (unsigned(row + e) >= unsigned(shape.in_height)) {
+            continue;
+          }
+          T* at = diff_src + e * in_stride + pair * channels;
+          if constexpr (kGroup > 1) {
+            store_columns<N, 2>(block, at, channels, pair, shape.in_width, N, [&](int s) { return open[e][s]; });
+          } else {
+            FW_UNROLL
+            for (int s = 0; s < 2; s++) {
+              if (unsigned(pair + s) < unsigned(shape.in_width)) {
+                prefetch_for_store(at + s * channels + src_ahead);
+                store<N>(at + s * channels, open[e][s]);
+              }
             }
           }
         }
@@ -129,7 +148,7 @@ fw_status run_strided(const Launcher& launcher, int32_t dtype, const DataGradien
   p.first_column = s.pad_left / 2;
   const int rows = (s.in_height - 1 + s.pad_top) / 2 + 1 - p.first_row;
   const int columns = (s.in_width - 1 + s.pad_left) / 2 + 1 - p.first_column;
-  p.cut = cut_image(s.batch, rows, columns, int(ceil_div(s.channels, Kernel::N)), Kernel::kThreads);
+  p.cut = cut_image(s.batch, rows, columns, int(ceil_div(s.channels, Kernel::N)), Kernel::kThreads, Kernel::kGroup);
   p.diff_dst = static_cast<const T*>(problem.diff_dst);
   p.weights = problem.weights;
   p.diff_src = static_cast<T*>(problem.diff_src);

@@ -15,6 +15,7 @@ template <class T, int K, int S>
 struct PartialsKernel {
   static constexpr int kThreads = 128;
   static constexpr int N = kTunedLanes<T, K>;
+  static constexpr int kGroup = kColumnGroup<T, N>;
   // Rows of taps summed together: three rows give a CPU enough independent sums to hide the latency of its adder; a GPU
   // has other threads for that.
   static constexpr int kRows = kOneThread && K == 3 ? 3 : 1;
@@ -48,13 +49,14 @@ struct PartialsKernel {
       const int sharer = block.thread / at_once;
       Sums sums;
       if (sharer < sharers && vector < first_vector + vectors) {
-        sum_strips(p, chunk, vector, sharer, sharers, sums);
+        sum_strips(p, block, chunk, vector, sharer, sharers, sums);
       }
       add_threads(p, block, chunk, first_vector + first, at_once, sharers, sums, scratch);
     }
   }
 
-  FW_DEVICE static void sum_strips(const Params& p, int64_t chunk, int vector, int sharer, int sharers, Sums& sums) {
+  FW_DEVICE static void sum_strips(const Params& p, const Block& block, int64_t chunk, int vector, int sharer,
+                                   int sharers, Sums& sums) {
     const DepthwiseShape& s = p.shape;
     const int64_t rows = int64_t(s.batch) * s.out_height;
     const int64_t first_row = chunk * p.chunks.rows;
@@ -78,11 +80,12 @@ struct PartialsKernel {
         first_of_image += s.out_height;
         image++;
       }
-      sum_strip(p, image, int(row - first_of_image), strip * p.cut.strip, channel, sums);
+      sum_strip(p, block, image, int(row - first_of_image), strip * p.cut.strip, channel, sums);
     }
   }
 
-  FW_DEVICE static void sum_strip(const Params& p, int image, int row, int first, int channel, Sums& sums) {
+  FW_DEVICE static void sum_strip(const Params& p, const Block& block, int image, int row, int first, int channel,
+                                  Sums& sums) {
     const DepthwiseShape& s = p.shape;
     const int64_t channels = s.channels;
     const int last = first + p.cut.strip < s.out_width ? first + p.cut.strip : s.out_width;
@@ -91,13 +94,18 @@ struct PartialsKernel {
     const int in_row = row * S - s.pad_top;
     const T* src = p.src + (int64_t(image) * s.in_height + in_row) * in_stride + channel;
     const T* diff_dst = p.diff_dst + (int64_t(image) * s.out_height + row) * out_stride + channel;
-    for (int q = first; q < last; q++) {
+    for (int q = first; q < last; q += kGroup) {
       prefetch(diff_dst + q * channels + out_stride);
-      sums.bias += load<N>(diff_dst + q * channels);
+      load_columns<N, kGroup>(block, diff_dst + q * channels, channels, 0, last - q, N,
+                              [&](int, Vec<N> y) { sums.bias += y; });
     }
     FW_UNROLL
     for (int r = 0; r < K; r += kRows) {
-      sum_tap_rows(s, src + r * in_stride, in_row + r, diff_dst, first, last, r, sums);
+      if constexpr (kGroup > 1) {
+        sum_tap_row_together(s, block, src + r * in_stride, in_row + r, diff_dst, first, last, r, sums);
+      } else {
+        sum_tap_rows(s, src + r * in_stride, in_row + r, diff_dst, first, last, r, sums);
+      }
     }
   }
 
@@ -157,6 +165,44 @@ struct PartialsKernel {
         }
       }
       column += S;
+    }
+  }
+
+  // The same for one row of taps by a group of threads, which load kGroup pixels at a time for each other.
+  FW_DEVICE static void sum_tap_row_together(const DepthwiseShape& s, const Block& block, const T* src, int in_row,
+                                             const T* diff_dst, int first, int last, int r, Sums& sums) {
+    if (unsigned(in_row) >= unsigned(s.in_height)) {
+      return;
+    }
+    constexpr int kKept = K > S ? K - S : 0;  // columns that the next pixel needs again
+    constexpr int kNew = kGroup * S;
+    const int64_t channels = s.channels;
+    Vec<N> window[kKept + kNew];
+    FW_UNROLL
+    for (int t = 0; t < kKept + kNew; t++) {
+      window[t] = Vec<N>(0.0f);
+    }
+    int column = first * S - s.pad_left;
+    load_columns<N, kKept>(block, src + column * channels, channels, column, s.in_width, N,
+                           [&](int t, Vec<N> x) { window[t] = x; });
+    column += kKept;
+    for (int q = first; q < last; q += kGroup, column += kNew) {
+      FW_UNROLL
+      for (int t = kKept; t < kKept + kNew; t++) {
+        window[t] = Vec<N>(0.0f);
+      }
+      load_columns<N, kNew>(block, src + column * channels, channels, column, s.in_width, N,
+                            [&](int t, Vec<N> x) { window[kKept + t] = x; });
+      load_columns<N, kGroup>(block, diff_dst + q * channels, channels, 0, last - q, N, [&](int g, Vec<N> y) {
+        FW_UNROLL
+        for (int t = 0; t < K; t++) {
+          sums.tap[r][t] = fma(y, window[g * S + t], sums.tap[r][t]);
+        }
+      });
+      FW_UNROLL
+      for (int t = 0; t < kKept; t++) {
+        window[t] = window[t + kNew];
+      }
     }
   }
 
@@ -258,7 +304,8 @@ fw_status run_partials(const Launcher& launcher, int32_t dtype, const WeightsGra
   typename Kernel::Params p;
   p.shape = s;
   p.chunks = depthwise_chunks(s, dtype);
-  p.cut = cut_image(s.batch, s.out_height, s.out_width, int(ceil_div(s.channels, Kernel::N)), Kernel::kThreads);
+  p.cut = cut_image(s.batch, s.out_height, s.out_width, int(ceil_div(s.channels, Kernel::N)), Kernel::kThreads,
+                    Kernel::kGroup);
   p.src = static_cast<const T*>(problem.src);
   p.diff_dst = static_cast<const T*>(problem.diff_dst);
   p.partials = problem.partials;

@@ -5,7 +5,8 @@
 // A thread owns N channels, keeps their K*K weights in registers and slides along a strip of R output rows: every step
 // loads the next S input columns and adds each value to all the outputs it belongs to, which wait in R*A accumulators
 // (A = ceil(K/S) outputs of a row are open at a time). So an input value is loaded once per group of R rows, not K
-// times. Rows are shared between the groups through the cache.
+// times. Rows are shared between the groups through the cache. Where N channels are less than 16 bytes, neighbouring
+// threads load rows and store pixels for each other (core/wide_columns.h).
 #include "core/pixel_sums.h"
 #include "depthwise/shape.h"
 #include "norm/norm.h"
@@ -17,9 +18,16 @@ template <class T, int K, int S, bool kSums>
 struct CorrelationKernel {
   static constexpr int kThreads = 128;
   static constexpr int N = kTunedLanes<T, K>;
+  static constexpr int kGroup = kColumnGroup<T, N>;
+  static constexpr int kLeastResident = kGroup > 1 ? 3 : 1;  // a few registers more would make it two; without spills
   static constexpr int kOpen = (K + S - 1) / S;
   static constexpr int kRows = K == 3 ? 2 : 1;  // 1 or 2; larger kernels need the registers for their weights
   static constexpr int kInputRows = (kRows - 1) * S + K;
+  static_assert(kGroup == 1 || kRows == 1, "results are kept of one row");
+
+  struct Kept {
+    ColumnPart<T, N> part[kGroup == 1 ? 1 : kGroup - 1];
+  };
 
   struct Params {
     DepthwiseShape shape;
@@ -45,9 +53,9 @@ struct CorrelationKernel {
       }
     }
     for (int i = block.thread; i < items; i += block.threads) {
-      const Vec<N> total = run_strip(p, share, Item(p.cut, share, i), Item(p.cut, share, i + ahead));
-      if constexpr (kSums) {
-        float* place = totals + (kOneThread ? i % share.vectors : i) * N;
+      float* place = totals + (kSums ? (kOneThread ? i % share.vectors : i) * N : 0);
+      const Vec<N> total = run_strip(p, block, share, Item(p.cut, share, i), Item(p.cut, share, i + ahead), place);
+      if constexpr (kSums && kGroup == 1) {
         store<N>(place, kOneThread ? load<N>(place) + total : total);
       }
     }
@@ -74,8 +82,10 @@ struct CorrelationKernel {
     }
   }
 
-  // `next` is an item to come, which memory is asked for meanwhile. Returns the sum of the strip, with kSums.
-  FW_DEVICE static Vec<N> run_strip(const Params& p, const Share& share, const Item& item, const Item& next) {
+  // `next` is an item to come, which memory is asked for meanwhile. Returns the sum of the strip, with kSums;
+  // a group of threads leaves it in `place`.
+  FW_DEVICE static Vec<N> run_strip(const Params& p, const Block& block, const Share& share, const Item& item,
+                                    const Item& next, float* place) {
     const DepthwiseShape& shape = p.shape;
     const int64_t channels = shape.channels;
     const int channel = vector_channel<N>(item.vector, shape.channels);
@@ -87,7 +97,7 @@ struct CorrelationKernel {
         weights[r][s] = load<N>(p.weights + (p.first_tap + p.tap_step * (r * K + s)) * channels + channel);
       }
     }
-    const Vec<N> bias = p.bias != nullptr ? load<N>(p.bias + channel) : Vec<N>(0.0f);
+    const Vec<N> bias = start_of(p, channel);
     Vec<N> open[kRows][kOpen];
     FW_UNROLL
     for (int row = 0; row < kRows; row++) {
@@ -114,6 +124,10 @@ struct CorrelationKernel {
     const bool all_ahead = next.row == share.first_row;  // below the first row, all but the last rows were read before
     const bool last_row_exists = out_row + kRows <= shape.out_height;
     Vec<N> total(0.0f);
+    if constexpr (kSums && kGroup > 1) {
+      store<N>(place, total);
+    }
+    Kept kept = {};
     int column = item.first * S - shape.pad_left;
     for (int step = 0; step < item.width + kOpen - 1; step++) {
       FW_UNROLL
@@ -121,38 +135,51 @@ struct CorrelationKernel {
         if (unsigned(column) >= unsigned(shape.in_width)) {
           continue;
         }
-        FW_UNROLL
-        for (int i = 0; i < kInputRows; i++) {
-          const T* at = src + i * in_stride + column * channels;
-          if (i >= kInputRows - kRows * S || all_ahead) {
-            prefetch(at + src_ahead);
-          }
-          if ((present >> i & 1u) != 0) {
-            const Vec<N> x = load<N>(at);
+        const auto use = [&](int i, Vec<N> x) {
+          FW_UNROLL
+          for (int row = 0; row < kRows; row++) {
             FW_UNROLL
-            for (int row = 0; row < kRows; row++) {
-              FW_UNROLL
-              for (int a = 0; a < kOpen; a++) {
-                const int r = i - row * S;
-                const int s = a * S + j;
-                if (r >= 0 && r < K && s < K) {
-                  open[row][a] = fma(x, weights[r][s], open[row][a]);
-                }
+            for (int a = 0; a < kOpen; a++) {
+              const int r = i - row * S;
+              const int s = a * S + j;
+              if (r >= 0 && r < K && s < K) {
+                open[row][a] = fma(x, weights[r][s], open[row][a]);
               }
+            }
+          }
+        };
+        if constexpr (kGroup > 1) {
+          load_columns<N, kInputRows>(block, src + column * channels, in_stride, in_row, shape.in_height, N, use);
+        } else {
+          FW_UNROLL
+          for (int i = 0; i < kInputRows; i++) {
+            const T* at = src + i * in_stride + column * channels;
+            if (i >= kInputRows - kRows * S || all_ahead) {
+              prefetch(at + src_ahead);
+            }
+            if ((present >> i & 1u) != 0) {
+              use(i, load<N>(at));
             }
           }
         }
       }
       if (step >= kOpen - 1) {
-        T* out = dst + (item.first + step - (kOpen - 1)) * channels;
+        const int done = step - (kOpen - 1);
+        T* out = dst + (item.first + done) * channels;
         FW_UNROLL
         for (int row = 0; row < kRows; row++) {
           prefetch_for_store(out + row * out_stride + dst_ahead);
           if (row == 0 || last_row_exists) {
             const Vec<N> y = activate(p.activation, open[row][kOpen - 1]);
-            store<N>(out + row * out_stride, y);
-            if constexpr (kSums) {
+            if constexpr (kGroup > 1) {
+              keep(block, y, done, item.width, out, channels, kept);
+            } else {
+              store<N>(out + row * out_stride, y);
+            }
+            if constexpr (kSums && kGroup == 1) {
               total += as_stored<T>(y);
+            } else if constexpr (kSums) {  // for want of registers
+              store<N>(place, load<N>(place) + as_stored<T>(y));
             }
           }
         }
@@ -163,10 +190,32 @@ struct CorrelationKernel {
         for (int a = kOpen - 1; a > 0; a--) {
           open[row][a] = open[row][a - 1];
         }
-        open[row][0] = bias;
+        open[row][0] = kGroup == 1 ? bias : start_of(p, channel);
       }
     }
     return total;
+  }
+
+  FW_DEVICE static Vec<N> start_of(const Params& p, int channel) {
+    return p.bias != nullptr ? load<N>(p.bias + channel) : Vec<N>(0.0f);
+  }
+
+  // Takes result number `done` of a strip, which belongs at `out`. A group of threads stores as many at a time as it
+  // has members, so the ones before wait in `kept`, the latest first.
+  FW_DEVICE static void keep(const Block& block, Vec<N> y, int done, int width, T* out, int64_t channels, Kept& kept) {
+    using Part = ColumnPart<T, N>;
+    Part parts[kGroup] = {Part::of(y)};
+    FW_UNROLL
+    for (int m = 1; m < kGroup; m++) {
+      parts[m] = kept.part[m - 1];
+    }
+    FW_UNROLL
+    for (int m = 1; m < kGroup; m++) {
+      kept.part[m - 1] = parts[m - 1];
+    }
+    if (done % kGroup == kGroup - 1 || done == width - 1) {
+      store_parts(block, column_of_member<N>(block, out, -channels), block.thread % kGroup <= done % kGroup, parts);
+    }
   }
 };
 
@@ -174,7 +223,7 @@ template <class T, int K>
 Cut correlation_cut(const DepthwiseShape& s) {
   using Kernel = CorrelationKernel<T, K, 1, false>;
   return cut_image(s.batch, int(ceil_div(s.out_height, Kernel::kRows)), s.out_width,
-                   int(ceil_div(s.channels, Kernel::N)), Kernel::kThreads);
+                   int(ceil_div(s.channels, Kernel::N)), Kernel::kThreads, Kernel::kGroup);
 }
 
 template <class T, int K, int S, bool kSums>

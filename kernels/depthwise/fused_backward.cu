@@ -8,7 +8,10 @@
 // block through its images is in walk.h; results are rows of src, and the ring has rows of d, made once per value. A
 // tile of diff_src, kSteps*S columns, waits in registers beside x while its rows of d stream by: each d is loaded once
 // per row of taps, and goes to the columns and to the taps it belongs to. Only taps r with (h+pad_top-r) % S == 0 hit
-// row h; columns come in steps of S, each with the taps of its phase. Every slot sums its own filter gradient.
+// row h; columns come in steps of S, each with the taps of its phase. Every slot sums its own filter gradient. Where a
+// thread's channels are less than 16 bytes, rows of d are made by vectors of 16 bytes, and neighbouring slots access
+// src and diff_src for each other (core/wide_columns.h).
+#include "core/wide_columns.h"
 #include "depthwise/fused.h"
 #include "depthwise/walk.h"
 
@@ -19,10 +22,11 @@ template <class T, int K, int S>
 struct FusedBackwardKernel {
   static constexpr int kThreads = K == 3 ? 128 : 64;
   static constexpr int N = kOneThread ? kLanes<T> : K == 7 ? 2 : 4;  // taps in registers and shared memory have to fit
+  static constexpr int kGroup = kColumnGroup<T, N>;
   static constexpr int kSteps = S == 1 ? 7 : 4;
-  static constexpr int kTile = kSteps * S;   // columns of diff_src
-  static constexpr int kBack = (K - 1) / S;  // columns of d before a tile's first step
-  static constexpr int kAtOnce = kOneThread ? 1 : 4;
+  static constexpr int kTile = kSteps * S;                      // columns of diff_src
+  static constexpr int kBack = (K - 1) / S;                     // columns of d before a tile's first step
+  static constexpr int kAtOnce = kOneThread || K == 7 ? 1 : 4;  // loads of a tensor that a thread has under way
 
   struct Params {
     DepthwiseShape shape;
@@ -48,7 +52,7 @@ struct FusedBackwardKernel {
                                kOneThread ? kTile * vector : kThreads * (slot_bytes + kTile * vector)};
     const int steps = (s.pad_left + s.in_width - 1) / S - s.pad_left / S + 1;
     return walk_images<N>(s.batch, s.in_height, int(ceil_div(steps, kSteps)), int(ceil_div(s.channels, N)), kThreads,
-                          memory, [](int band) { return int(ceil_div(band + K - 2, S)) + 1; });
+                          kGroup, memory, [](int band) { return int(ceil_div(band + K - 2, S)) + 1; });
   }
   static int64_t shared(const Walk& w) {
     const int64_t slots = w.slots(kThreads);
@@ -124,8 +128,8 @@ struct FusedBackwardKernel {
           stage_row(state, block, image, staged);
         }
         block.sync();
-        state.slots.each(block,
-                         [&](int slot, int v, int worker) { run_band(state, image, row, rows, slot, v, worker); });
+        state.slots.each(
+            block, [&](int slot, int v, int worker) { run_band(state, block, image, row, rows, slot, v, worker); });
         block.sync();
       }
     }
@@ -148,48 +152,52 @@ struct FusedBackwardKernel {
                                                                              : -out_row * line + state.box.vectors * N;
     const int64_t ahead = out_row + 1 < s.out_height ? line : top;
     const int slot_row = row % state.ring.rows;
-    state.slots.each(block, [&](int, int v, int worker) {
+    constexpr int kWide = N * kGroup;
+    const Slots slots(block, state.box.vectors / kGroup);
+    slots.each(block, [&](int, int wide, int worker) {
+      const int v = wide * kGroup;
       const int channel = state.channel(v);
-      const int lanes = vector_lanes<N>(s.channels, channel);
-      const OutputGradient<N> gradient(p.out, p.out_gradient, p.gate, p.pool_gradient, image, channel, lanes);
-      for (int i = state.begin + worker; i < state.end; i += state.slots.workers * kAtOnce) {
-        Vec<N> diff[kAtOnce];
-        Vec<N> x[kAtOnce];
+      const int lanes = vector_lanes<kWide>(s.channels, channel);
+      const OutputGradient<kWide> gradient(p.out, p.out_gradient, p.gate, p.pool_gradient, image, channel, lanes);
+      for (int i = state.begin + worker; i < state.end; i += slots.workers * kAtOnce) {
+        Vec<kWide> diff[kAtOnce];
+        Vec<kWide> x[kAtOnce];
         FW_UNROLL
         for (int k = 0; k < kAtOnce; k++) {
-          const int column = i + k * state.slots.workers;
+          const int column = i + k * slots.workers;
           if (k == 0 || column < state.end) {
             const int64_t at = from + column * channels + channel;
             prefetch(p.diff + at + ahead);
             prefetch(p.dst + at + ahead);
-            diff[k] = load_part<N>(p.diff + at, lanes);
-            x[k] = load_part<N>(p.dst + at, lanes);
+            diff[k] = load_part<kWide>(p.diff + at, lanes);
+            x[k] = load_part<kWide>(p.dst + at, lanes);
           }
         }
         FW_UNROLL
         for (int k = 0; k < kAtOnce; k++) {
-          const int column = i + k * state.slots.workers;
+          const int column = i + k * slots.workers;
           if (k == 0 || column < state.end) {
-            store<N>(state.ring.at(slot_row, column, v), gradient.apply(diff[k], x[k]));
+            store<kWide>(state.ring.at(slot_row, column, v), gradient.apply(diff[k], x[k]));
           }
         }
       }
     });
   }
 
-  FW_DEVICE static void run_band(const State& state, int image, int row, int rows, int slot, int v, int worker) {
+  FW_DEVICE static void run_band(const State& state, const Block& block, int image, int row, int rows, int slot, int v,
+                                 int worker) {
     const int channel = state.channel(v);
     const int lanes = vector_lanes<N>(state.p.shape.channels, channel);
     const NormVector<N> norm = norm_or_identity<N>(state.p.in, channel, lanes);
     Vec<N> sums[2] = {load<N>(state.sum(0, slot)), load<N>(state.sum(1, slot))};
     for (BandTiles t(worker, state.slots.workers, state.box.tiles); t.row < rows; t.next()) {
-      run_tile(state, image, row + t.row, t.tile, slot, v, norm, sums);
+      run_tile(state, block, image, row + t.row, t.tile, slot, v, norm, sums);
     }
     store<N>(state.sum(0, slot), sums[0]);
     store<N>(state.sum(1, slot), sums[1]);
   }
 
-  FW_DEVICE static void run_tile(const State& state, int image, int row, int tile, int slot, int v,
+  FW_DEVICE static void run_tile(const State& state, const Block& block, int image, int row, int tile, int slot, int v,
                                  const NormVector<N>& norm, Vec<N>* sums) {
     const DepthwiseShape& s = state.p.shape;
     const int64_t channels = s.channels;
@@ -205,28 +213,23 @@ struct FusedBackwardKernel {
     for (int i = 0; i < kTile; i++) {
       sum[i] = Vec<N>(0.0f);
       x[i] = Vec<N>(0.0f);
-      if (unsigned(first + i) < unsigned(s.in_width)) {
-        prefetch(state.p.src + at + i * channels + ahead);
-        prefetch_for_store(state.p.diff_src + at + i * channels + ahead);
-        const Vec<N> raw = load_part<N>(state.p.src + at + i * channels, lanes);
-        Vec<N> gradient;
-        activate_with_gradient(state.p.in.activation, norm.apply(raw), &x[i], &gradient);
-        store<N>(state.gradient(i, slot), gradient);
-      }
     }
+    load_columns<N, kTile>(block, state.p.src + at, channels, first, s.in_width, lanes, [&](int i, Vec<N> raw) {
+      prefetch(state.p.src + at + i * channels + ahead);
+      prefetch_for_store(state.p.diff_src + at + i * channels + ahead);
+      Vec<N> gradient;
+      activate_with_gradient(state.p.in.activation, norm.apply(raw), &x[i], &gradient);
+      store<N>(state.gradient(i, slot), gradient);
+    });
     add_taps(state, in_row + s.pad_top, tile, slot, v, x, sum);
     Vec<N> total[2] = {Vec<N>(0.0f), Vec<N>(0.0f)};
-    FW_UNROLL
-    for (int i = 0; i < kTile; i++) {
-      if (unsigned(first + i) < unsigned(s.in_width)) {
-        const Vec<N> centred = load_part<N>(state.p.src + at + i * channels, lanes) - norm.mean;
-        const Vec<N> g = sum[i] * load<N>(state.gradient(i, slot));
-        store_part<N>(state.p.diff_src + at + i * channels, g, lanes);
-        const Vec<N> stored = as_stored<T>(g);
-        total[0] += stored;
-        total[1] = fma(stored, centred, total[1]);
-      }
-    }
+    load_columns<N, kTile>(block, state.p.src + at, channels, first, s.in_width, lanes, [&](int i, Vec<N> raw) {
+      sum[i] = as_stored<T>(sum[i] * load<N>(state.gradient(i, slot)));
+      total[0] += sum[i];
+      total[1] = fma(sum[i], raw - norm.mean, total[1]);
+    });
+    store_columns<N, kTile>(block, state.p.diff_src + at, channels, first, s.in_width, lanes,
+                            [&](int i) { return sum[i]; });
     sums[0] += total[0];
     sums[1] += total[1];
   }
@@ -302,7 +305,7 @@ fw_status run_tuned(const Launcher& launcher, int32_t dtype, FusedBackward* prob
                          address(problem->out.table) | address(problem->out_gradient) | address(problem->gate) |
                          address(problem->pool_gradient) | address(problem->filter_partials) |
                          address(problem->sum_partials);
-  if (!kOneThread && (problem->shape.channels % Kernel::N != 0 || all % 16 != 0)) {
+  if (!kOneThread && (problem->shape.channels % (Kernel::N * Kernel::kGroup) != 0 || all % 16 != 0)) {
     return fused_backward_any(launcher, dtype, problem);
   }
   typename Kernel::Params p;

@@ -33,7 +33,7 @@ struct FusedForwardKernel {
     const WalkMemory memory = {(kTile - 1) * S + K, kTile * S, int64_t(K) * K * N * 4,
                                kOneThread ? 0 : int64_t(kThreads) * kMomentVectors * N * 4};
     return walk_images<N>(s.batch, s.out_height, int(ceil_div(s.out_width, kTile)), int(ceil_div(s.channels, N)),
-                          kThreads, memory, [](int band) { return (band - 1) * S + K; });
+                          kThreads, 1, memory, [](int band) { return (band - 1) * S + K; });
   }
   static int64_t shared(const Walk& w) {
     const int64_t slots = w.slots(kThreads);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/exec.h"
+#include "core/wide_columns.h"
 
 namespace fusewire::FW_EXEC {
 
@@ -59,11 +60,11 @@ constexpr int kTunedLanes = kOneThread ? kLanes<T>
                                                              : K == 5 ? 4
                                                                       : 2);
 
-// Tuned kernels handle whole vectors only. On a CPU the last vector may overlap the one before; on a GPU every vector
-// starts on a 16-byte boundary.
+// Tuned kernels handle whole vectors only. On a CPU the last vector may overlap the one before; on a GPU the vectors of
+// each group of threads (core/wide_columns.h) start on a 16-byte boundary.
 template <class T, int N>
 bool whole_vectors(int channels, fw_address addresses) {
-  return kOneThread ? channels >= N : channels % N == 0 && addresses % 16 == 0;
+  return kOneThread ? channels >= N : channels % (N * kColumnGroup<T, N>) == 0 && addresses % 16 == 0;
 }
 
 // First channel of a vector.
@@ -90,17 +91,18 @@ struct Cut {
 };
 
 // Fills in the blocks along the channels; each has at least two vectors (overlapping ones, see whole_vectors(), must
-// not be split between threads of a CPU).
-inline void cut_channels(Cut* cut, int vectors, int groups) {
+// not be split between threads of a CPU) and a whole number of `unit` vectors.
+inline void cut_channels(Cut* cut, int vectors, int groups, int unit) {
   cut->vectors = vectors;
-  cut->group = int(ceil_div(vectors, groups));
+  cut->group = int(ceil_div(ceil_div(vectors, groups), unit)) * unit;
   while (cut->group < vectors && vectors % cut->group == 1) {
     cut->group++;
   }
   cut->groups = int(ceil_div(vectors, cut->group));
 }
 
-inline Cut cut_image(int batch, int rows, int width, int vectors, int threads) {
+// unit: vectors that stay in one block.
+inline Cut cut_image(int batch, int rows, int width, int vectors, int threads, int unit) {
   Cut cut;
   cut.width = width;
   cut.rows = rows;
@@ -112,13 +114,13 @@ inline Cut cut_image(int batch, int rows, int width, int vectors, int threads) {
     constexpr int64_t kVectorBytes = 4 * kLanes<float>;
     const int64_t by_cache = std::min<int64_t>(ceil_div(8 * kVectorBytes * vectors * width, 1 << 20), vectors / 4);
     const int64_t by_blocks = std::min<int64_t>(ceil_div(kBlocks, batch), vectors / 8);
-    cut_channels(&cut, vectors, int(std::max<int64_t>({1, by_cache, by_blocks})));
+    cut_channels(&cut, vectors, int(std::max<int64_t>({1, by_cache, by_blocks})), unit);
     cut.strips = 1;
     const int64_t bands = std::min<int64_t>(rows, ceil_div(kBlocks, int64_t(batch) * cut.groups));
     cut.band = int(std::min<int64_t>(ceil_div(rows, bands), std::max(1, (1 << 30) / cut.group)));
   } else {
     constexpr int64_t kPixels = 14;  // of a strip: long enough to make the columns read before the first result cheap
-    cut_channels(&cut, vectors, int(ceil_div(vectors, 32)));
+    cut_channels(&cut, vectors, int(ceil_div(vectors, 32)), unit);
     cut.strips = int(std::min<int64_t>(ceil_div(width, kPixels), 1 << 20));
     cut.band = std::max(1, std::min(rows, threads / (cut.strips * cut.group)));
   }

@@ -38,10 +38,11 @@ struct WalkMemory {
   int64_t fixed_bytes;
 };
 
-// ring_rows(band): rows of the ring that a band of results needs.
+// unit: vectors that stay in one block. ring_rows(band): rows of the ring that a band of results needs.
 template <int N, class RingRows>
-Walk walk_images(int batch, int rows, int tiles, int vectors, int threads, const WalkMemory& memory,
+Walk walk_images(int batch, int rows, int tiles, int vectors, int threads, int unit, const WalkMemory& memory,
                  RingRows ring_rows) {
+  const auto in_units = [unit](int64_t count) { return int(ceil_div(count, unit)) * unit; };
   const auto ring_columns = [&](int span) { return memory.row_columns + (span - 1) * memory.more_columns; };
   const auto vector_bytes = [&](int band, int span) {
     return int64_t(ring_rows(band)) * ring_columns(span) * N * 4 + memory.vector_bytes;
@@ -81,7 +82,7 @@ Walk walk_images(int batch, int rows, int tiles, int vectors, int threads, const
     constexpr int kMostVectors = 16;
     constexpr int kMostSpan = 4;
     least_blocks = most_blocks = 512;
-    group = int(ceil_div(vectors, ceil_div(vectors, kMostVectors)));
+    group = in_units(ceil_div(vectors, ceil_div(vectors, kMostVectors)));
     w.spans = int(ceil_div(tiles, kMostSpan));
     w.span = int(ceil_div(tiles, w.spans));
     w.band = std::max(1, std::min(rows, threads / group / w.span));
@@ -93,13 +94,13 @@ Walk walk_images(int batch, int rows, int tiles, int vectors, int threads, const
       w.span--;
     }
     w.spans = int(ceil_div(tiles, w.span));
-    while (vector_bytes(1, w.span) * group > room && group > 1) {
-      group--;
+    while (vector_bytes(1, w.span) * group > room && group > unit) {
+      group -= unit;
     }
     least_segment = 2 * w.band;
   }
   w.groups = int(ceil_div(vectors, group));
-  w.group = int(ceil_div(vectors, w.groups));
+  w.group = in_units(ceil_div(vectors, w.groups));
   w.groups = int(ceil_div(vectors, w.group));
   w.ring_rows = ring_rows(w.band);
   w.ring_columns = ring_columns(w.span);

@@ -173,6 +173,7 @@ inline std::vector<DepthwiseCase> tuned_cases(bool slow) {
     }
   }
   cases.push_back(same_padded(slow ? 5 : 40, 7, 7, 144, 5, 1));
+  cases.push_back(same_padded(1, 3, 30, 64, 5, 1));  // as many vectors as a block takes, in a row that is long for them
   cases.push_back(same_padded(1100, 2, 2, 8, 3, 2));  // several images to a block
   cases.push_back(same_padded(1, slow ? 12 : 112, 112, 32, 3, 1));
   cases.push_back(same_padded(1, slow ? 12 : 75, 260, 16, 3, 2));
