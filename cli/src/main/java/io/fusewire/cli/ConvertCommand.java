@@ -2,7 +2,6 @@
 package io.fusewire.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
-import io.fusewire.model.Preprocessing;
 import io.fusewire.train.ModelFile;
 import io.fusewire.weights.names.ExportRefusedException;
 import io.fusewire.weights.names.ExportedWeights;
@@ -182,7 +181,7 @@ final class ConvertCommand implements Callable<Integer> {
       throws IOException {
     print.println("read     " + read.summary());
     print.println("network  " + model.network());
-    print.println("images   " + images(model.preprocessing()));
+    print.println("images   " + PreprocessingLine.of(model.preprocessing()));
     print.println(
         "written  "
             + written.summary()
@@ -190,14 +189,6 @@ final class ConvertCommand implements Callable<Integer> {
             + out);
     read.remarks().forEach(remark -> print.println("note     " + remark));
     written.remarks().forEach(remark -> print.println("note     " + remark));
-  }
-
-  private static String images(Preprocessing how) {
-    String size =
-        how.wholeImage()
-            ? "the whole image as %d x %d".formatted(how.height(), how.width())
-            : "shorter side %d, the middle %d".formatted(how.shorterSide(), how.window());
-    return "%s, %s; mean %s, std %s".formatted(size, how.interpolation(), how.mean(), how.std());
   }
 
   private void write(

@@ -34,6 +34,7 @@ import picocli.CommandLine.Spec;
 final class InfoCommand implements Callable<Integer> {
   private static final double MEGA = 1e6;
   private static final double GIGA = 1e9;
+  private static final int MOST_NAMES = 12;
 
   @Spec private CommandSpec spec;
 
@@ -68,18 +69,26 @@ final class InfoCommand implements Callable<Integer> {
       listModels();
       return 0;
     }
+    ModelArgument.Known known;
     Architecture network;
     try {
-      network = network();
+      if (batch < 1) {
+        throw new IllegalArgumentException("--batch: " + batch + " is not a number of at least 1");
+      }
+      known = ModelArgument.known(model);
+      network =
+          resolution == null
+              ? known.network()
+              : known.network().toBuilder().resolution(resolution).build();
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
     ModelSummary summary = ModelSummary.of(network, dtype.value());
     PrintWriter out = spec.commandLine().getOut();
     if (json) {
-      out.println(JsonLine.of(object -> write(object, summary)));
+      out.println(JsonLine.of(object -> write(object, summary, known)));
     } else {
-      print(out, summary);
+      print(out, summary, known);
     }
     return 0;
   }
@@ -99,14 +108,6 @@ final class InfoCommand implements Callable<Integer> {
     } else {
       models.print(out);
     }
-  }
-
-  private Architecture network() throws IOException {
-    if (batch < 1) {
-      throw new IllegalArgumentException("--batch: " + batch + " is not a number of at least 1");
-    }
-    Architecture network = ModelArgument.network(model);
-    return resolution == null ? network : network.toBuilder().resolution(resolution).build();
   }
 
   private MemoryEstimate inference(Architecture network) {
@@ -131,7 +132,7 @@ final class InfoCommand implements Callable<Integer> {
     }
   }
 
-  private void print(PrintWriter out, ModelSummary summary) {
+  private void print(PrintWriter out, ModelSummary summary, ModelArgument.Known known) {
     Table table =
         new Table("layer", "operation", "input", "output", ">parameters", ">MMACs", ">MiB moved");
     for (LayerSummary layer : summary.layers()) {
@@ -147,6 +148,12 @@ final class InfoCommand implements Callable<Integer> {
     table.print(out);
     out.println();
     out.println(summary.network());
+    if (known.images() != null) {
+      out.println("images            " + PreprocessingLine.of(known.images()));
+    }
+    if (!known.classNames().isEmpty()) {
+      out.println("classes           " + shortened(known.classNames()));
+    }
     out.println("parameters        " + Quantities.count(summary.parameters()));
     out.println(
         "multiply-adds     " + Quantities.format("%.3f G per image", summary.macs() / GIGA));
@@ -170,12 +177,29 @@ final class InfoCommand implements Callable<Integer> {
             Quantities.bytes(memory.parameterBytes())));
   }
 
-  private void write(JsonGenerator json, ModelSummary summary) throws IOException {
+  private static String shortened(List<String> names) {
+    int shown = Math.min(names.size(), MOST_NAMES);
+    String all = String.join(", ", names.subList(0, shown));
+    return shown == names.size() ? all : all + ", ... (" + names.size() + " in all)";
+  }
+
+  private void write(JsonGenerator json, ModelSummary summary, ModelArgument.Known known)
+      throws IOException {
     Architecture network = summary.network();
     json.writeStartObject();
     json.writeStringField("model", network.name());
     json.writeNumberField("resolution", network.resolution());
     json.writeNumberField("classes", network.classes());
+    if (known.images() != null) {
+      PreprocessingLine.write(json, "preprocessing", known.images());
+    }
+    if (!known.classNames().isEmpty()) {
+      json.writeArrayFieldStart("class_names");
+      for (String name : known.classNames()) {
+        json.writeString(name);
+      }
+      json.writeEndArray();
+    }
     json.writeStringField("dtype", dtype.name());
     json.writeNumberField("parameters", summary.parameters());
     json.writeNumberField("macs", summary.macs());

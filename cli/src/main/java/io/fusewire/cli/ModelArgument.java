@@ -3,11 +3,14 @@ package io.fusewire.cli;
 
 import io.fusewire.io.SafeTensors;
 import io.fusewire.model.Architecture;
+import io.fusewire.model.Preprocessing;
+import io.fusewire.train.ModelFile;
 import io.fusewire.weights.names.ImportOptions;
 import io.fusewire.weights.names.WeightImport;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 
 /** A model as a user names it: by name, a file of weights, or the folder of a run. */
@@ -54,17 +57,26 @@ final class ModelArgument {
     }
   }
 
-  /** The architecture, with the weights left behind. */
-  static Architecture network(String model) throws IOException {
+  /**
+   * What is known of a model, with the weights left behind.
+   *
+   * @param network its architecture
+   * @param images what is done to images before it sees them; null unless a file says so
+   * @param classNames by class; empty unless a file says so
+   */
+  record Known(Architecture network, Preprocessing images, List<String> classNames) {}
+
+  static Known known(String model) throws IOException {
     String name = model.toLowerCase(Locale.ROOT);
     Path path = Path.of(model);
     if (!Files.exists(path) && !name.endsWith(".safetensors") && !model.contains("/")) {
       try {
-        return Architecture.byName(model).build();
+        return new Known(Architecture.byName(model).build(), null, List.of());
       } catch (IllegalArgumentException e) {
         throw new IllegalArgumentException(e.getMessage() + ", and no file of that name", e);
       }
     }
-    return WeightImport.load(file(path), ImportOptions.defaults()).model().network();
+    ModelFile file = WeightImport.load(file(path), ImportOptions.defaults()).model();
+    return new Known(file.network(), file.preprocessing(), file.classNames());
   }
 }

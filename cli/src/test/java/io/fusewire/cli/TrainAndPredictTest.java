@@ -81,6 +81,11 @@ final class TrainAndPredictTest {
     assertEquals(0, info.code(), info.err());
     assertEquals(2L, info.json().get("classes"));
     assertEquals((long) TinyImages.SIDE, info.json().get("resolution"));
+    assertTrue(info.lastLine().contains("\"class_names\":[\""), info.lastLine());
+    assertTrue(info.lastLine().contains("\"preprocessing\":{\"height\":"), info.lastLine());
+    String text = CommandRun.of("info", run).out();
+    assertTrue(text.contains("\nimages            shorter side "), text);
+    assertTrue(text.contains("\nclasses           "), text);
   }
 
   @Test

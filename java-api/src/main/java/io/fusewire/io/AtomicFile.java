@@ -3,6 +3,7 @@ package io.fusewire.io;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -52,6 +53,12 @@ public final class AtomicFile {
       }
       Files.move(
           temporary, absolute, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    } catch (AccessDeniedException e) {
+      Files.deleteIfExists(temporary);
+      // Who asked for the file knows nothing of the temporary one.
+      AccessDeniedException denied = new AccessDeniedException(target.toString());
+      denied.initCause(e);
+      throw denied;
     } catch (IOException | RuntimeException e) {
       Files.deleteIfExists(temporary);
       throw e;

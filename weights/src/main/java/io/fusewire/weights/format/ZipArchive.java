@@ -95,10 +95,15 @@ final class ZipArchive {
       throw e;
     } catch (IOException | RuntimeException e) {
       throw new FileFormatException(
-          file, "is a truncated or damaged zip archive: " + e.getMessage(), e);
+          file, "is a truncated or damaged zip archive: " + innermost(e).getMessage(), e);
     }
     checkOverlaps(file, entries);
     return new ZipArchive(Collections.unmodifiableMap(entries));
+  }
+
+  /** What the outer exceptions say is about the object that reads, not about the file. */
+  private static Throwable innermost(Throwable e) {
+    return e.getCause() == null || e.getCause().getMessage() == null ? e : innermost(e.getCause());
   }
 
   private static Entry check(Region whole, ZipArchiveEntry entry) throws IOException {

@@ -86,7 +86,7 @@ record Expression(
     problems.addAll(numbers(network, recipe));
     if (network.inputChannels() != COLOURS) {
       problems.add(
-          "torchvision's models read images of 3 channels, not " + network.inputChannels());
+          "torchvision's models read images of 3 channels, not of " + network.inputChannels());
     }
     String arguments = network.classes() == 1000 ? "" : "num_classes=" + network.classes();
     return new Expression(

@@ -143,8 +143,10 @@ final class Loading {
       return known;
     }
     remarks.add(
-        "images have %d channels: each has the average of the three colours' mean and deviation"
-            .formatted(channels));
+        channels == 1
+            ? "images have one channel: it has the average of the three colours' mean and deviation"
+            : "images have %d channels: each has the average of the three colours' mean and deviation"
+                .formatted(channels));
     return new Preprocessing(
         known.height(),
         known.width(),

@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.Test;
@@ -66,17 +67,33 @@ class NpzTest {
     assertRefused(zip("x.npy", long1), "header of 4294967295 bytes");
   }
 
-  @Test
-  void refusesEntriesThatSayTheyInflateToMoreThanTheyCan() throws IOException {
-    byte[] bytes = Files.readAllBytes(zip("x.npy", new byte[5000]));
+  /** The same archive under each suffix of those formats that are zip archives. */
+  @ParameterizedTest
+  @ValueSource(strings = {"x.npy", "archive/data.pkl", "archive/data/0", "model.weights.h5"})
+  void refusesEntriesThatSayTheyInflateToMoreThanTheyCan(String entry) throws IOException {
+    byte[] bytes = Files.readAllBytes(zip(entry, new byte[5000]));
     // The size in the central directory, four bytes before the name's length.
-    int directory = indexOf(bytes, "PK\1\2");
+    int directory = new String(bytes, StandardCharsets.ISO_8859_1).indexOf("PK\1\2");
     bytes[directory + 27] = 0x7f;
-    assertRefused(Files.write(folder.resolve("bomb.npz"), bytes), "cannot be");
+    for (String name : List.of("bomb.npz", "bomb.pth", "bomb.keras")) {
+      assertRefused(Files.write(folder.resolve(name), bytes), "'" + entry + "'", "cannot be");
+    }
   }
 
-  private static int indexOf(byte[] bytes, String text) {
-    return new String(bytes, StandardCharsets.ISO_8859_1).indexOf(text);
+  /** Inflating goes on only as long as the directory says, which the ratio above bounds. */
+  @ParameterizedTest
+  @ValueSource(strings = {"x.npy", "archive/data.pkl", "model.weights.h5"})
+  void refusesEntriesThatInflateToMoreThanTheySay(String entry) throws IOException {
+    byte[] bytes = Files.readAllBytes(zip(entry, new byte[100_000_000]));
+    int directory = new String(bytes, StandardCharsets.ISO_8859_1).lastIndexOf("PK\1\2");
+    // 16 bytes, it says.
+    bytes[directory + 24] = 16;
+    bytes[directory + 25] = 0;
+    bytes[directory + 26] = 0;
+    bytes[directory + 27] = 0;
+    for (String name : List.of("bomb.npz", "bomb.pth", "bomb.keras")) {
+      assertRefused(Files.write(folder.resolve(name), bytes));
+    }
   }
 
   private Path array(String type, String shape, int dataBytes) throws IOException {
