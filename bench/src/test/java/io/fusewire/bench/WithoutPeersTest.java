@@ -46,6 +46,20 @@ final class WithoutPeersTest {
     return Files.readString(output) + "\nexit " + exit;
   }
 
+  private String runModel(String... more) throws Exception {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "model",
+                "--resolution=32",
+                "--batch=2",
+                "--infer-batch=1",
+                "--rounds=1",
+                "--threads=1"));
+    arguments.addAll(List.of(more));
+    return run(arguments.toArray(String[]::new));
+  }
+
   @Test
   void operationsAreMeasuredAlone() throws Exception {
     String said =
@@ -71,14 +85,7 @@ final class WithoutPeersTest {
 
   @Test
   void networksAreMeasuredAlone() throws Exception {
-    String said =
-        run(
-            "model",
-            "--resolution=32",
-            "--batch=2",
-            "--infer-batch=1",
-            "--rounds=1",
-            "--threads=1");
+    String said = runModel();
     assertTrue(said.endsWith("exit 0"), said);
     assertTrue(said.contains("libtorch is absent"), said);
     assertTrue(said.contains("onnxruntime is absent"), said);
@@ -88,15 +95,7 @@ final class WithoutPeersTest {
 
   @Test
   void networksThatThePeersLackAreMeasuredAlone() throws Exception {
-    String said =
-        run(
-            "model",
-            "--model=resnet18",
-            "--resolution=32",
-            "--batch=2",
-            "--infer-batch=1",
-            "--rounds=1",
-            "--threads=1");
+    String said = runModel("--model=resnet18");
     assertTrue(said.endsWith("exit 0"), said);
     assertTrue(said.contains("have b0 to b8 and l2 here, not ResNet-18"), said);
     assertTrue(said.contains("resnet18@32/train-step/batch2/f32"), said);

@@ -172,7 +172,11 @@ public final class Device {
     String there = all().stream().map(Device::name).collect(Collectors.joining(", "));
     String why = wanted.startsWith("cuda") ? cudaUnavailableReason() : "";
     throw new IllegalArgumentException(
-        "No device \"" + name + "\"; there are: " + there + (why.isEmpty() ? "" : ". " + why));
+        "No device \""
+            + name
+            + "\"; there are: "
+            + there
+            + (why.isEmpty() ? "" : " (" + why + ")"));
   }
 
   /**
