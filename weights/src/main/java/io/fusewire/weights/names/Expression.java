@@ -6,6 +6,7 @@ import io.fusewire.model.EfficientNet;
 import io.fusewire.model.Padding;
 import io.fusewire.model.Parameter;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -16,10 +17,19 @@ import java.util.Optional;
  * @param model the library's name of it; Fusewire's, if it has none
  * @param names its names of the tensors; empty if it has none
  * @param problems sentences on what it would compute otherwise
+ * @param arguments what its builder must be told beyond the name, as timm calls it: strings and
+ *     numbers
  * @param remarks how to load the weights there
  */
 record Expression(
-    String model, Map<String, SourceName> names, List<String> problems, List<String> remarks) {
+    String model,
+    Map<String, SourceName> names,
+    List<String> problems,
+    Map<String, Object> arguments,
+    List<String> remarks) {
+  /** timm's name of the class count. */
+  static final String CLASSES = "num_classes";
+
   private static final int COLOURS = 3;
 
   /** Whether the library has names for the tensors. */
@@ -35,6 +45,7 @@ record Expression(
           network.name(),
           Map.of(),
           List.of(library.title() + " has no network of such blocks"),
+          Map.of(),
           List.of());
     }
     Optional<String> known = Networks.like(network);
@@ -44,6 +55,7 @@ record Expression(
           network.name(),
           names.get(),
           List.of(library.title() + " has no model of this architecture"),
+          Map.of(),
           List.of());
     }
     return library == Library.TIMM
@@ -55,29 +67,40 @@ record Expression(
       Architecture network, String known, Map<String, SourceName> names, List<Recipe> recipes) {
     Recipe recipe =
         recipes.stream().filter(r -> same(network, r)).findFirst().orElse(recipes.get(0));
-    StringBuilder arguments = new StringBuilder();
+    Map<String, Object> arguments = new LinkedHashMap<>();
     List<String> problems = activations(network, known, Library.TIMM);
     if (!same(network, recipe)) {
       if (Slots.describe(network.parameters().all())) {
-        arguments.append(
-            ", pad_type='%s', bn_eps=%s"
-                .formatted(
-                    network.padding() == Padding.SAME ? "same" : "", network.batchNormEpsilon()));
+        arguments.put("pad_type", network.padding() == Padding.SAME ? "same" : "");
+        arguments.put("bn_eps", network.batchNormEpsilon());
       } else {
         problems.addAll(numbers(network, recipe));
       }
     }
     if (network.classes() != 1000) {
-      arguments.append(", num_classes=").append(network.classes());
+      arguments.put(CLASSES, network.classes());
     }
     if (network.inputChannels() != COLOURS) {
-      arguments.append(", in_chans=").append(network.inputChannels());
+      arguments.put("in_chans", network.inputChannels());
     }
     return new Expression(
         recipe.family(),
         names,
         problems,
-        List.of("in Python: timm.create_model('%s'%s)".formatted(recipe.family(), arguments)));
+        arguments,
+        List.of(
+            "in Python: timm.create_model('%s'%s)".formatted(recipe.family(), python(arguments))));
+  }
+
+  private static String python(Map<String, Object> arguments) {
+    StringBuilder text = new StringBuilder();
+    arguments.forEach(
+        (name, value) ->
+            text.append(", ")
+                .append(name)
+                .append('=')
+                .append(value instanceof String ? "'" + value + "'" : value));
+    return text.toString();
   }
 
   private static Expression torchvision(
@@ -93,6 +116,7 @@ record Expression(
         recipe.family(),
         names,
         problems,
+        Map.of(),
         List.of("in Python: torchvision.models.%s(%s)".formatted(recipe.family(), arguments)));
   }
 

@@ -6,6 +6,7 @@ import io.fusewire.model.Parameter;
 import io.fusewire.train.ModelFile;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,7 +26,8 @@ public final class WeightExport {
   private WeightExport() {}
 
   /**
-   * Writes a model.
+   * Writes a model. For timm, a file that is named {@code model.safetensors} gets a {@code
+   * config.json} beside it, so that timm takes the folder.
    *
    * @param model the model
    * @param to one of {@link #TARGETS}
@@ -60,12 +62,14 @@ public final class WeightExport {
     ModelFile described =
         new ModelFile(
             model.network(), model.classNames(), model.preprocessing(), model.weights(), metadata);
+    List<String> remarks = new ArrayList<>(expression.remarks());
     if (to == Library.TIMM) {
       described.write(file); // Fusewire's names are timm's
+      remarks.addAll(TimmFolder.describe(file, described, expression));
     } else {
       write(described, expression.names(), file);
     }
-    return new ExportedWeights(to, expression.model(), tensors(model), expression.remarks());
+    return new ExportedWeights(to, expression.model(), tensors(model), remarks);
   }
 
   private static void write(ModelFile model, Map<String, SourceName> names, Path file)

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -90,6 +91,31 @@ final class WeightExportTest {
             Map.of());
     String remarks = WeightExport.write(odd, Library.TIMM, file, false).remarks().toString();
     assertTrue(remarks.contains("bn_eps=1.0E-4"), remarks);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "keras-efficientnetb0, keras, tf_efficientnet_b0, conv_stem",
+    "timm-tf_efficientnetv2_s, timm:tf_efficientnetv2_s, tf_efficientnetv2_s, conv_stem",
+    "torchvision-resnet18, timm:resnet18, resnet18, conv1",
+  })
+  void timmTakesTheFolderOfAFileWithItsUsualName(
+      String golden, String as, String architecture, String stem) throws IOException {
+    ModelFile model = model(golden, as);
+    Path file = folder.resolve("model.safetensors");
+    ExportedWeights written = WeightExport.write(model, Library.TIMM, file, false);
+    assertTrue(written.remarks().toString().contains("'local-dir:" + folder + "'"));
+    String text = Files.readString(folder.resolve("config.json"));
+    assertTrue(text.contains("\"first_conv\" : \"" + stem + "\""), text);
+    TimmConfig config = TimmConfig.beside(file).orElseThrow();
+    assertEquals(architecture, config.architecture());
+    assertEquals(model.classNames(), config.classNames());
+    assertEquals(Optional.of(model.preprocessing()), config.preprocessing());
+    // Another file's folder is left alone.
+    Files.writeString(folder.resolve("config.json"), "{\"mine\": 1}");
+    String left = WeightExport.write(model, Library.TIMM, file, false).remarks().toString();
+    assertTrue(left.contains("left as it is"), left);
+    assertEquals("{\"mine\": 1}", Files.readString(folder.resolve("config.json")));
   }
 
   @Test
